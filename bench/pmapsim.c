@@ -3,13 +3,14 @@
  */
 
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "pmapsim/build.h"
 
 int
-main(void)
+main(int argc, char *argv[])
 {
 	printf("pmapsim %s (%s)\n", pmapsim_version(), pmapsim_compiler());
-	return (EX_USAGE);
+	return (argc == 2 && strcmp(argv[1], "--help") == 0 ? 0 : EX_USAGE);
 }
