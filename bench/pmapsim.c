@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * pmapsim: contention on FreeBSD's pv list locks, by design and by machine.
  */
@@ -11,6 +12,7 @@
 int
 main(int argc, char *argv[])
 {
-	printf("pmapsim %s (%s)\n", pmapsim_version(), pmapsim_compiler());
+	printf("pmapsim %s (%s; %s; %s)\n", pmapsim_version(), pmapsim_commit(),
+	    pmapsim_compiler(), pmapsim_cflags());
 	return (argc == 2 && strcmp(argv[1], "--help") == 0 ? 0 : EX_USAGE);
 }

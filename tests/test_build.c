@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,6 +30,14 @@ compiler_has_name_and_version(void **state)
 	assert_non_null(strchr(pmapsim_compiler(), ' '));
 }
 
+static void
+commit_is_a_word(void **state)
+{
+	(void)state;
+	assert_int_not_equal(strlen(pmapsim_commit()), 0);
+	assert_null(strpbrk(pmapsim_commit(), " \t\n"));
+}
+
 /* The tests are built with the flags of the library, so both must agree. */
 static void
 invariants_are_those_of_the_build(void **state)
@@ -47,6 +56,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(version_has_three_numbers),
+		cmocka_unit_test(commit_is_a_word),
 		cmocka_unit_test(compiler_has_name_and_version),
 		cmocka_unit_test(invariants_are_those_of_the_build),
 	};

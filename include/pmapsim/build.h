@@ -1,19 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef PMAPSIM_BUILD_H
+#define PMAPSIM_BUILD_H
+
 /*
  * How the library was built.  A program that prints measurements says so next
  * to them: numbers from a library with invariants are not performance numbers.
+ *
+ * All strings have static storage.  Any thread may call these at any time.
  */
-#ifndef PMAPSIM_BUILD_H
-#define PMAPSIM_BUILD_H
 
 #include <stdbool.h>
 
 /* True if the library was built with PMAPSIM_INVARIANTS, whatever the caller. */
 bool pmapsim_invariants(void);
 
-/* The library's version, "MAJOR.MINOR.PATCH".  Static storage. */
+/* The library's version, "MAJOR.MINOR.PATCH". */
 const char *pmapsim_version(void);
 
-/* The compiler that built the library, and its version.  Static storage. */
+/*
+ * The commit that was built: an abbreviated hash, or tag-distance-hash where
+ * there is a tag, with "-dirty" when files were changed; "unknown" without git.
+ */
+const char *pmapsim_commit(void);
+
+/* The compiler that built the library, and its version. */
 const char *pmapsim_compiler(void);
+
+/* Its flags that bear on speed: optimisation and sanitizers, not warnings. */
+const char *pmapsim_cflags(void);
 
 #endif /* PMAPSIM_BUILD_H */

@@ -1,4 +1,7 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "pmapsim/build.h"
+
+#include "build_commit.h" /* generated */
 
 bool
 pmapsim_invariants(void)
@@ -17,6 +20,12 @@ pmapsim_version(void)
 }
 
 const char *
+pmapsim_commit(void)
+{
+	return (PMAPSIM_COMMIT);
+}
+
+const char *
 pmapsim_compiler(void)
 {
 #ifdef __clang__
@@ -24,4 +33,10 @@ pmapsim_compiler(void)
 #else
 	return ("gcc " __VERSION__);
 #endif
+}
+
+const char *
+pmapsim_cflags(void)
+{
+	return (PMAPSIM_CFLAGS);
 }

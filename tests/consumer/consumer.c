@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Built against the installed library only: what is not in <pmapsim/...> does
  * not exist for it.
