@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Host address space by mmap(2): regions that are backed page by page, and
+ * mappings that commit memory only where they are touched.
+ *
+ * A region is reserved without access, and backed by allowing access: until a
+ * page is written it costs nothing, but the account charges all that is backed,
+ * since that is what a kernel would have allocated.
+ *
+ * Limits.  Linux with vm.overcommit_memory=2 ignores MAP_NORESERVE: a mapping
+ * larger than its commit limit then fails with ENOMEM.  Every backed range that
+ * does not touch another takes one or two entries of the process's map, 65530 by
+ * default (vm.max_map_count); kva_back() fails with ENOMEM beyond.
+ * ThreadSanitizer leaves a program about 1.5 TB for mappings on amd64.
+ */
+#include <sys/mman.h>
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "kern/kassert.h"
+#include "kern/kmem.h"
+#include "kern/kmem_impl.h"
+#include "pmapsim/types.h"
+
+/* FreeBSD has no such flag: there, nothing is reserved by default. */
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0
+#endif
+
+_Static_assert(sizeof(((struct kva_region *)NULL)->kr_by_domain) ==
+	(MAXMEMDOM + 1) * sizeof(uint64_t),
+    "one account a domain and one for no domain in particular");
+
+static bool
+kva_page_aligned(uint64_t bytes)
+{
+	return (bytes % (uint64_t)sysconf(_SC_PAGESIZE) == 0);
+}
+
+int
+kva_reserve(
+    struct kmem *km, size_t size, enum kmem_type type, struct kva_region *kr)
+{
+	struct kmem_regions diff = { .kg_reserved_bytes = size, .kg_count = 1 };
+	void *p;
+
+	KASSERT(size > 0 && kva_page_aligned(size),
+	    ("%s: region of %zu bytes", kmem_type_name(type), size));
+	if (!kmem_may_allocate(km))
+		return (ENOMEM);
+	p = mmap(NULL, size, PROT_NONE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return (ENOMEM);
+	kmem_charge_region(km, type, &diff);
+	*kr = (struct kva_region){
+		.kr_base = p,
+		.kr_size = size,
+		.kr_type = type,
+	};
+	return (0);
+}
+
+int
+kva_back(
+    struct kmem *km, struct kva_region *kr, size_t off, size_t size, int domain)
+{
+	struct kmem_regions diff = { .kg_backed_bytes = size };
+
+	KASSERT(kva_page_aligned(off) && kva_page_aligned(size),
+	    ("%p: backed at %zu, %zu bytes", (void *)kr->kr_base, off, size));
+	KASSERT(off <= kr->kr_size && size <= kr->kr_size - off,
+	    ("%p: backed at %zu, %zu bytes, has %zu", (void *)kr->kr_base, off,
+		size, kr->kr_size));
+	KASSERT(domain >= KMEM_ANYDOMAIN && domain < kmem_ndomains(km),
+	    ("%p: backed for domain %d", (void *)kr->kr_base, domain));
+	if (!kmem_may_allocate(km))
+		return (ENOMEM);
+	if (mprotect(kr->kr_base + off, size, PROT_READ | PROT_WRITE) != 0) {
+		/* It may have got half way. */
+		(void)mprotect(kr->kr_base + off, size, PROT_NONE);
+		return (ENOMEM);
+	}
+	kmem_charge_region(km, kr->kr_type, &diff);
+	kr->kr_backed += size;
+	kr->kr_by_domain[domain + 1] += size;
+	return (0);
+}
+
+void
+kva_release(struct kmem *km, struct kva_region *kr)
+{
+	struct kmem_regions diff = {
+		.kg_reserved_bytes = -(uint64_t)kr->kr_size,
+		.kg_backed_bytes = -(uint64_t)kr->kr_backed,
+		.kg_count = UINT64_MAX,
+	};
+
+	if (kr->kr_base == NULL)
+		return;
+	kva_unmap(kr->kr_base, kr->kr_size);
+	kmem_charge_region(km, kr->kr_type, &diff);
+	*kr = (struct kva_region){ 0 };
+}
+
+int
+kva_map_noreserve(size_t size, void **pp)
+{
+	void *p;
+
+	KASSERT(size > 0, ("mapping of no bytes"));
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return (ENOMEM);
+	*pp = p;
+	return (0);
+}
+
+void
+kva_unmap(void *p, size_t size)
+{
+	int error;
+
+	if (p == NULL)
+		return;
+	error = munmap(p, size);
+	KASSERT(error == 0, ("munmap %p, %zu bytes", p, size));
+	(void)error;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SIM_SIM_H
+#define SIM_SIM_H
+
+/*
+ * Threads, CPUs, time and waiting.
+ *
+ * Whatever waits, reads a clock or asks who is running does so through struct
+ * sim_ops, so that another implementation can replace the host: real mode
+ * (sim_real.c) uses pthreads, a futex and the host's clock.
+ *
+ * A struct sim belongs to one machine.  A host thread takes part in it while it
+ * is attached: sim_thread_attach() gives it a struct thread and makes that
+ * curthread().  A host thread may be attached to several machines, and says
+ * with sim_thread_switch() on which one it works now.
+ *
+ * struct thread is type-stable: a slot of the registry is reused by later
+ * threads and freed only with the sim, so a stale pointer read out of a lock
+ * word always points at some struct thread.  The registry is an array of slot
+ * pointers, replaced when it grows and read under RCU.
+ *
+ * Locking key.
+ *	o - written by the thread itself only
+ *	c - constant while the thread is attached
+ *	r - the registry mutex
+ *	t - the lock layer's turnstile chain lock
+ *	a - atomic
+ */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kern/counter.h"
+#include "kern/cpu.h"
+#include "kern/kmem.h"
+
+struct lock_prof_thread; /* lock/lock_profile.c */
+struct machine;
+struct sim;
+struct thread;
+struct turnstile;  /* lock/turnstile.c */
+struct vm_pgcache; /* phys/vm_page.c */
+
+/* Lower is more urgent, as in FreeBSD. */
+#define PRI_DEFAULT 128
+#define PRI_MIN     0
+#define PRI_MAX     255
+
+struct thread {
+	/* First line: what every lock operation reads. */
+	struct sim *td_sim;               /* (c) */
+	struct lock_prof_thread *td_prof; /* (c) NULL: profiling is off */
+	void *td_pv_held;                 /* (o) pv list lock held, or NULL */
+	struct machine *td_machine;       /* (c) */
+	struct vm_pgcache *td_pgcache;    /* (c) */
+	struct turnstile *td_turnstile;   /* (o) the spare one */
+	uint32_t td_id;                   /* (c) index in the registry */
+	uint32_t td_cpu;                  /* (c) CPU of the machine, from 0 */
+	int td_domain;                    /* (c) memory domain of td_cpu */
+	int td_pri;                       /* (c) PRI_* */
+
+	/* Second line: waiting.  Others write here. */
+	_Alignas(CACHE_LINE_SIZE) _Atomic uint32_t td_park; /* (a) the token */
+	uint32_t td_ts_flags;                               /* (t) */
+	struct thread *td_ts_next;         /* (t) next on a blocked queue */
+	struct thread *td_ts_prev;         /* (t) */
+	const void *_Atomic td_blocked_on; /* (a) lock word waited for */
+	struct turnstile *td_ts_blocked;   /* (t) turnstile waited on */
+	_Atomic bool td_attached;          /* (a) the slot is in use */
+	struct thread *td_free_next;       /* (r) */
+
+	_Alignas(CACHE_PAIR_SIZE) struct counter_set td_counters; /* (o) */
+};
+
+struct sim_ops {
+	const char *so_name;
+	/* Monotonic nanoseconds; cheap enough to call at each lock operation. */
+	uint64_t (*so_clock_ns)(struct sim *sim);
+	/*
+	 * Block the calling thread until its token is set, then take the token.
+	 * so_wake sets it; a token set before so_block makes so_block return at
+	 * once, so nothing is lost.  so_wake is a release, the return of
+	 * so_block an acquire.  Tokens do not add up, and one may be stale, from
+	 * a waker of the slot's former thread: who blocks looks, on return,
+	 * whether it has what it waited for.  so_block_until gives up at a
+	 * deadline of the clock above and returns false.
+	 */
+	void (*so_block)(struct thread *td);
+	bool (*so_block_until)(struct thread *td, uint64_t deadline_ns);
+	void (*so_wake)(struct thread *td);
+	/* Inside a spin loop: pass n units of time without touching memory. */
+	void (*so_spin)(struct sim *sim, unsigned n);
+	/* Let somebody else run on this CPU. */
+	void (*so_yield)(struct sim *sim);
+	/*
+	 * Start a host thread (not attached) on the host CPU numbered hostcpu by
+	 * the operating system, or anywhere (-1); join it.  Return 0 or errno.
+	 * A thread that may not run on hostcpu runs anywhere; sim_unbound counts.
+	 */
+	int (*so_thread_create)(struct sim *sim, int hostcpu,
+	    void (*fn)(void *), void *arg, void **handlep);
+	int (*so_thread_join)(struct sim *sim, void *handle);
+};
+
+extern const struct sim_ops sim_real_ops;
+
+struct sim {
+	const struct sim_ops *sim_ops;
+	struct kmem *sim_kmem;
+	unsigned sim_ncpus;      /* of the machine */
+	bool sim_oversubscribed; /* more machine CPUs than host CPUs */
+	void *sim_locks;         /* lock layer's own, struct lock_env */
+	struct sim_registry *sim_registry;
+	/* Counters of threads that have left; registry mutex. */
+	struct counter_set sim_retired;
+	/* Threads that could not be bound to the host CPU they were given. */
+	_Atomic unsigned sim_unbound;
+};
+
+int sim_create(struct kmem *km, const struct sim_ops *ops, unsigned ncpus,
+    struct sim **simp);
+/* No thread may be attached.  Accepts NULL. */
+void sim_destroy(struct sim *sim);
+
+/*
+ * Take a slot of the registry for the calling thread and make it curthread().
+ * cpu < sim_ncpus; several threads may name the same one.  Returns 0, ENOMEM.
+ */
+int sim_thread_attach(
+    struct sim *sim, unsigned cpu, int domain, struct thread **tdp);
+/*
+ * td is curthread(), which becomes NULL; its counters are kept.  Waits for an
+ * RCU grace period: not from within a reader.
+ */
+void sim_thread_detach(struct thread *td);
+
+/* Make td, an attachment of the calling host thread, current.  NULL: none. */
+void sim_thread_switch(struct thread *td);
+
+/*
+ * Call fn for every attached thread, under RCU: threads that come or go
+ * meanwhile may or may not be seen.  A thread that is seen may leave, but until
+ * fn returns its slot is not used again and its (c) fields stand still; whoever
+ * sets one of them after sim_thread_attach() orders that with such readers.  fn
+ * must not block.  The caller need not be attached.
+ */
+void sim_thread_foreach(
+    struct sim *sim, void (*fn)(struct thread *td, void *arg), void *arg);
+unsigned sim_nthreads(struct sim *sim);
+
+/* Sum over all threads, present and past. */
+uint64_t sim_counter(struct sim *sim, enum counter c);
+
+/* The thread that runs.  NULL where the host thread is not attached. */
+extern _Thread_local struct thread *sim_curthread;
+
+static inline struct thread *
+curthread(void)
+{
+	return (sim_curthread);
+}
+
+static inline uint64_t
+sim_clock_ns(struct sim *sim)
+{
+	return (sim->sim_ops->so_clock_ns(sim));
+}
+
+#endif /* SIM_SIM_H */
