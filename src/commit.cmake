@@ -5,6 +5,7 @@ if(EXISTS ${SOURCE}/.git)
   # A build must not fight over the index with whoever works in the tree.
   execute_process(
     COMMAND git --no-optional-locks describe --always --dirty --abbrev=12
+      --exclude=*
     WORKING_DIRECTORY ${SOURCE}
     OUTPUT_VARIABLE described OUTPUT_STRIP_TRAILING_WHITESPACE
     ERROR_QUIET RESULT_VARIABLE error)

@@ -18,8 +18,8 @@ bool pmapsim_invariants(void);
 const char *pmapsim_version(void);
 
 /*
- * The commit that was built: an abbreviated hash, or tag-distance-hash where
- * there is a tag, with "-dirty" when files were changed; "unknown" without git.
+ * The commit that was built: an abbreviated hash, with "-dirty" when files that
+ * git knows were changed; "unknown" without git.
  */
 const char *pmapsim_commit(void);
 
