@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The lock environment of a machine, a thread's share in it, and the two small
+ * waits that all locks are made of.
+ */
+
+#include "lock/lock.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "kern/kassert.h"
+#include "lock/leaf_lock.h"
+#include "lock/lock_delay.h"
+#include "lock/lock_env.h"
+#include "lock/lock_profile.h"
+
+const char *
+lock_class_name(enum lock_class lc)
+{
+	static const char *const names[NLOCK_CLASSES] = {
+		[LC_MTX] = "sleep mutex",
+		[LC_SPIN] = "spin mutex",
+		[LC_RW] = "rw",
+		[LC_SX] = "sx",
+		[LC_PV] = "rw",
+	};
+
+	return (lc < NLOCK_CLASSES ? names[lc] : "?");
+}
+
+/* Can another thread proceed while this one spins? */
+static bool
+spinning_helps(const struct sim *sim)
+{
+	return (sim->sim_ncpus > 1 && !sim->sim_oversubscribed);
+}
+
+void
+leaf_lock_hard(struct leaf_lock *ll, struct sim *sim)
+{
+	unsigned max = spinning_helps(sim) ? LEAF_LOCK_SPINS : 0;
+	unsigned n = 0;
+
+	for (;;) {
+		/* Relaxed: only a hint that the exchange below may succeed. */
+		if (atomic_load_explicit(&ll->ll_word, memory_order_relaxed) ==
+		    0) {
+			/* Acquire: pairs with the release in leaf_unlock(). */
+			if (atomic_exchange_explicit(
+				&ll->ll_word, 1, memory_order_acquire) == 0)
+				return;
+		}
+		if (n++ < max) {
+			sim->sim_ops->so_spin(sim, 1);
+		} else {
+			sim->sim_ops->so_yield(sim);
+			n = 0;
+		}
+	}
+}
+
+bool
+lock_delay(struct lock_delay *ld)
+{
+	struct sim *sim = ld->ld_sim;
+	uint64_t now;
+
+	if (!spinning_helps(sim))
+		return (false);
+	now = sim_clock_ns(sim);
+	if (ld->ld_deadline_ns == 0)
+		ld->ld_deadline_ns = now + LOCK_DELAY_BUDGET_NS;
+	else if (now >= ld->ld_deadline_ns)
+		return (false);
+	sim->sim_ops->so_spin(sim, ld->ld_delay);
+	if (ld->ld_delay < LOCK_DELAY_MAX)
+		ld->ld_delay *= 2;
+	return (true);
+}
+
+int
+lock_env_create(struct sim *sim, bool profile)
+{
+	struct lock_env *le;
+	int error;
+
+	le = kmem_alloc(sim->sim_kmem, sizeof(*le), CACHE_PAIR_SIZE, M_LOCK,
+	    KMEM_ANYDOMAIN);
+	if (le == NULL)
+		return (ENOMEM);
+	for (unsigned i = 0; i < TC_TABLESIZE; i++)
+		le->le_chains[i].tc_sim = sim;
+	sim->sim_locks = le;
+	if (profile) {
+		error = lock_profile_create(sim, &le->le_profile);
+		if (error != 0)
+			goto fail;
+	}
+	return (0);
+
+fail:
+	lock_env_destroy(sim);
+	return (error);
+}
+
+void
+lock_env_destroy(struct sim *sim)
+{
+	struct lock_env *le = sim->sim_locks;
+
+	if (le == NULL)
+		return;
+	for (unsigned i = 0; i < TC_TABLESIZE; i++) {
+		if (le->le_chains[i].tc_turnstiles != NULL)
+			panic("lock environment destroyed with threads blocked"
+			      " on chain %u",
+			    i);
+	}
+	lock_profile_destroy(sim, le->le_profile);
+	sim->sim_locks = NULL;
+	kmem_free(sim->sim_kmem, le, sizeof(*le), M_LOCK, KMEM_ANYDOMAIN);
+}
+
+int
+lock_thread_attach(struct thread *td)
+{
+	struct sim *sim = td->td_sim;
+	struct lock_env *le = sim->sim_locks;
+	int error;
+
+	td->td_prof = NULL;
+	td->td_pv_held = NULL;
+	td->td_turnstile = turnstile_alloc(sim);
+	if (td->td_turnstile == NULL)
+		return (ENOMEM);
+	if (le->le_profile != NULL) {
+		error = lock_profile_thread_create(le->le_profile, td);
+		if (error != 0) {
+			turnstile_free(sim, td->td_turnstile);
+			td->td_turnstile = NULL;
+			return (error);
+		}
+	}
+	return (0);
+}
+
+void
+lock_thread_detach(struct thread *td)
+{
+	struct sim *sim = td->td_sim;
+	struct lock_env *le = sim->sim_locks;
+
+	KASSERT(td->td_turnstile != NULL,
+	    ("thread %u leaves without its turnstile", td->td_id));
+	if (td->td_prof != NULL)
+		lock_profile_thread_retire(le->le_profile, td);
+	turnstile_free(sim, td->td_turnstile);
+	td->td_turnstile = NULL;
+}
+
+struct env_check {
+	void (*ec_fn)(void *arg, const char *text);
+	void *ec_arg;
+	unsigned ec_violations;
+};
+
+static void
+check_thread(struct thread *td, void *arg)
+{
+	struct env_check *ec = arg;
+	char text[80];
+
+	if (td->td_turnstile != NULL)
+		return;
+	snprintf(text, sizeof(text), "thread %u has no turnstile", td->td_id);
+	ec->ec_violations++;
+	ec->ec_fn(ec->ec_arg, text);
+}
+
+unsigned
+lock_env_check(
+    struct sim *sim, void (*fn)(void *arg, const char *text), void *arg)
+{
+	struct env_check ec = { .ec_fn = fn, .ec_arg = arg };
+	struct lock_env *le = sim->sim_locks;
+	struct turnstile_chain *tc;
+	char text[80];
+	bool empty;
+
+	for (unsigned i = 0; i < TC_TABLESIZE; i++) {
+		tc = &le->le_chains[i];
+		leaf_lock(&tc->tc_lock, sim);
+		empty = tc->tc_turnstiles == NULL;
+		leaf_unlock(&tc->tc_lock);
+		if (empty)
+			continue;
+		snprintf(text, sizeof(text), "turnstile chain %u is in use", i);
+		ec.ec_violations++;
+		fn(arg, text);
+	}
+	sim_thread_foreach(sim, check_thread, &ec);
+	return (ec.ec_violations);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef LOCK_LOCK_ENV_H
+#define LOCK_LOCK_ENV_H
+
+#include "lock/turnstile.h"
+
+struct lock_profile; /* lock_profile.c */
+
+/* What the locks of one machine share: sim->sim_locks. */
+struct lock_env {
+	struct turnstile_chain le_chains[TC_TABLESIZE];
+	struct lock_profile *le_profile; /* NULL: off */
+};
+
+#endif /* LOCK_LOCK_ENV_H */

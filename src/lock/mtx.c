@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The 8-byte mutex word, and struct mtx around it.
+ *
+ *	 63                                          3   2   1   0
+ *	+--------------------------------------------+---+---+---+
+ *	|              struct thread *               | D | C | R |
+ *	+--------------------------------------------+---+---+---+
+ *
+ * C, contested, is set while threads may be asleep on the word's turnstile, D
+ * once the mutex is destroyed.  R is FreeBSD's bit for recursion, which ours
+ * does not allow.  Transitions, as (owner, C):
+ *
+ *	lock		0,0 -> td,0		CAS, any thread
+ *	lock, woken	0,0 -> td,0 or td,1	CAS, a woken thread: see 3
+ *	block		td,0 -> td,1		CAS, under the chain lock
+ *	unlock		td,0 -> 0,0		CAS, owner
+ *	unlock, wake	td,1 -> 0,0		store, owner, under the chain lock
+ *
+ * Invariants.
+ *   1. Only its owner frees the word, and a contested word only under the chain
+ *	lock.  So whoever has the chain lock and reads a contested word knows
+ *	the owner, who cannot leave: that is what lending a priority needs.
+ *   2. A thread goes on the queue only while it has the chain lock and has read
+ *	the word contested under it.
+ *   3. If threads are on the queue, then the word is contested, or a thread that
+ *	was woken and told that others stayed behind has yet to come back to it.
+ *
+ * No wake-up is lost.  Let T be on the queue.  If the word is contested, its
+ * owner's release has to take the chain lock, after T went on the queue (2),
+ * and takes the first thread off.  That thread is told whether others stayed
+ * behind.  If so, it acquires with C set; or it finds the word held, and goes
+ * back to the queue, which takes C set as well (2).  Either way the word is
+ * contested again, and 3 holds at each step.  Without C, threads that never slept
+ * may take and leave the word meanwhile, at the price of an uncontested lock.
+ *
+ * One, not all.  FreeBSD wakes all that wait, so that the most urgent one wins
+ * and the rest go to sleep again.  The queue is sorted, so the first is the most
+ * urgent already; waking the rest costs two system calls and a switch each, for
+ * nothing.  What all would get, the most urgent of those that arrived since, is
+ * given up: such a thread need not be woken, it barges.
+ *
+ * A woken thread that comes too late goes back to the head of its equals.
+ *
+ * Lock order.  The word, then its turnstile chain.
+ *
+ * Not provided.  Fairness: a running thread may barge past one being woken.
+ * Recursion: a panic with PMAPSIM_INVARIANTS, else a deadlock.
+ *
+ * Source: FreeBSD releng/12.1, sys/kern/kern_mutex.c.
+ * Differs: as above; and an owner is taken to run unless it is blocked itself.
+ */
+
+#include "lock/mtx.h"
+
+#include <inttypes.h>
+
+#include "lock/lock_delay.h"
+#include "lock/turnstile.h"
+
+_Static_assert(_Alignof(struct thread) > MTX_FLAGMASK,
+    "the flags fit below an owner's address");
+
+void
+mtx_init(struct mtx *m, const char *name, uint32_t flags)
+{
+	m->lock_object.lo_name = name;
+	m->lock_object.lo_flags = flags | LC_MTX | LO_INITED;
+	m->lock_object.lo_data = 0;
+	m->lock_object.lo_witness = NULL;
+	/* Relaxed: no other thread knows the mutex yet. */
+	atomic_store_explicit(&m->mtx_lock, MTX_UNOWNED, memory_order_relaxed);
+}
+
+void
+mtx_destroy(struct mtx *m)
+{
+	/* Relaxed: no other thread uses the mutex any more. */
+	uint64_t v = atomic_load_explicit(&m->mtx_lock, memory_order_relaxed);
+
+	KASSERT(v == MTX_UNOWNED,
+	    ("mutex %s destroyed in state %#" PRIx64, m->lock_object.lo_name,
+		v));
+	(void)v;
+	/* Relaxed: as above. */
+	atomic_store_explicit(
+	    &m->mtx_lock, MTX_DESTROYED, memory_order_relaxed);
+	m->lock_object.lo_flags &= ~LO_INITED;
+}
+
+static struct thread *
+word_owner(uint64_t v)
+{
+	return ((struct thread *)(uintptr_t)(v & ~MTX_FLAGMASK));
+}
+
+/* Is there hope that the owner will soon leave?  v has an owner. */
+static bool
+owner_runs(uint64_t v)
+{
+	/* Relaxed: a hint.  The owner may be gone, its struct thread is not. */
+	return (atomic_load_explicit(&word_owner(v)->td_blocked_on,
+		    memory_order_relaxed) == NULL);
+}
+
+void
+mtx_word_lock_hard(_Atomic uint64_t *word, struct thread *td)
+{
+	struct lock_delay ld;
+	struct turnstile_chain *tc;
+	uint64_t self = (uint64_t)(uintptr_t)td, v;
+	bool again = false;
+
+	lock_delay_init(&ld, td->td_sim);
+	for (;;) {
+		/* Relaxed: the CAS below decides. */
+		v = atomic_load_explicit(word, memory_order_relaxed);
+		if (v == MTX_UNOWNED) {
+			/* Acquire: pairs with the release that freed it. */
+			if (atomic_compare_exchange_strong_explicit(word, &v,
+				self, memory_order_acquire,
+				memory_order_relaxed))
+				return;
+			continue;
+		}
+		KASSERT((v & MTX_DESTROYED) == 0,
+		    ("mutex %#" PRIxPTR ": lock after destroy",
+			(uintptr_t)word));
+		KASSERT(word_owner(v) != td,
+		    ("mutex %#" PRIxPTR ": thread %u already owns it",
+			(uintptr_t)word, td->td_id));
+		if (owner_runs(v) && lock_delay(&ld))
+			continue;
+
+		tc = turnstile_chain_lock(td, word);
+		/* Relaxed: the chain lock orders it after the last waker. */
+		v = atomic_load_explicit(word, memory_order_relaxed);
+		/* Relaxed: it only asks the owner to come to the chain lock. */
+		if (v == MTX_UNOWNED ||
+		    ((v & MTX_CONTESTED) == 0 &&
+			!atomic_compare_exchange_strong_explicit(word, &v,
+			    v | MTX_CONTESTED, memory_order_relaxed,
+			    memory_order_relaxed))) {
+			turnstile_chain_unlock(tc);
+			continue;
+		}
+		self = (uint64_t)(uintptr_t)td;
+		if (turnstile_wait(tc, td, word, TS_EXCLUSIVE_QUEUE, again))
+			self |= MTX_CONTESTED; /* invariant 3 */
+		again = true;
+		lock_delay_init(&ld, td->td_sim);
+	}
+}
+
+void
+mtx_word_unlock_hard(_Atomic uint64_t *word, struct thread *td)
+{
+	struct turnstile_chain *tc;
+	struct thread *woken;
+
+	KASSERT(mtx_word_owned(word),
+	    ("mutex %#" PRIxPTR ": unlocked by thread %u, state %#" PRIx64,
+		(uintptr_t)word, td->td_id,
+		/* Relaxed: for the message. */
+		atomic_load_explicit(word, memory_order_relaxed)));
+	tc = turnstile_chain_lock(td, word);
+	/* Release: to the next holder.  A plain store is enough by 1. */
+	atomic_store_explicit(word, MTX_UNOWNED, memory_order_release);
+	woken = turnstile_signal(tc, word, TS_EXCLUSIVE_QUEUE);
+	turnstile_unlock_wake(tc, woken);
+}
+
+void
+mtx_lock_profiled(struct mtx *m, struct thread *td, const char *file, int line)
+{
+	uint64_t t0 = 0;
+
+	if (!mtx_word_trylock(&m->mtx_lock, td)) {
+		t0 = lock_profile_now(td);
+		mtx_word_lock_hard(&m->mtx_lock, td);
+	}
+	lock_profile_acquired(td, &m->lock_object, m, t0, file, line);
+}

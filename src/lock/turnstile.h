@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef LOCK_TURNSTILE_H
+#define LOCK_TURNSTILE_H
+
+/*
+ * Turnstiles: where threads block that wait for a lock.  See turnstile.c.
+ *
+ * A lock needs one bit, "threads may wait here", and the address of its word as
+ * the key.  To block:
+ *
+ *	tc = turnstile_chain_lock(td, key);
+ *	if (the word is free, or its bit cannot be set while it is held)
+ *		turnstile_chain_unlock(tc), and try again;
+ *	turnstile_wait(tc, td, key, queue, again);
+ *
+ * To release a word whose bit is set:
+ *
+ *	tc = turnstile_chain_lock(td, key);
+ *	free the word, or have done so before;
+ *	woken = turnstile_signal(tc, key, queue);
+ *	turnstile_unlock_wake(tc, woken);
+ */
+
+#include <stdbool.h>
+
+#include "lock/leaf_lock.h"
+#include "sim/sim.h"
+
+/* Source: FreeBSD releng/12.1, sys/kern/subr_turnstile.c, TC_TABLESIZE. */
+#define TC_TABLESIZE 128
+
+enum ts_queue {
+	TS_EXCLUSIVE_QUEUE,
+	TS_SHARED_QUEUE,
+	NTS_QUEUES
+};
+
+/*
+ * Locking key.
+ *	c - constant
+ *	l - tc_lock
+ */
+struct turnstile_chain {
+	_Alignas(CACHE_PAIR_SIZE) struct leaf_lock tc_lock;
+	struct turnstile *tc_turnstiles; /* (l) those in use */
+	struct sim *tc_sim;              /* (c) */
+};
+
+/* The chain of a key, locked.  td is curthread(). */
+struct turnstile_chain *
+turnstile_chain_lock(struct thread *td, const void *key);
+void turnstile_chain_unlock(struct turnstile_chain *tc);
+
+/*
+ * Block td, which is curthread(), on key until it is woken; unlocks the chain.
+ * The queue is sorted by td_pri, first come first out among equals.  again: the
+ * thread was woken before, for the same acquisition, and came too late; it goes
+ * ahead of its equals, for it came before them.
+ *
+ * Returns whether threads stayed behind on that queue when it was woken.
+ */
+bool turnstile_wait(struct turnstile_chain *tc, struct thread *td,
+    const void *key, enum ts_queue queue, bool again);
+
+/*
+ * Take the first thread of a queue, or all, off it.  Nobody runs before
+ * turnstile_unlock_wake().  NULL when there is none.
+ */
+struct thread *turnstile_signal(
+    struct turnstile_chain *tc, const void *key, enum ts_queue queue);
+struct thread *turnstile_broadcast(
+    struct turnstile_chain *tc, const void *key, enum ts_queue queue);
+
+/* Does nobody wait on that queue of key? */
+bool turnstile_empty(
+    struct turnstile_chain *tc, const void *key, enum ts_queue queue);
+
+/* Unlock the chain, then make the threads taken off the queue runnable. */
+void turnstile_unlock_wake(struct turnstile_chain *tc, struct thread *woken);
+
+/* A spare turnstile for a thread.  NULL: no memory. */
+struct turnstile *turnstile_alloc(struct sim *sim);
+void turnstile_free(struct sim *sim, struct turnstile *ts);
+
+#endif /* LOCK_TURNSTILE_H */
