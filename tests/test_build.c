@@ -26,8 +26,15 @@ version_has_three_numbers(void **state)
 static void
 compiler_has_name_and_version(void **state)
 {
+	unsigned major, minor, patch;
+	char name[8];
+	int end = 0;
+
 	(void)state;
-	assert_non_null(strchr(pmapsim_compiler(), ' '));
+	assert_int_equal(sscanf(pmapsim_compiler(), "%7[a-z] %u.%u.%u%n", name,
+			     &major, &minor, &patch, &end),
+	    4);
+	assert_int_equal(pmapsim_compiler()[end], '\0');
 }
 
 static void

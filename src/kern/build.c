@@ -3,6 +3,22 @@
 
 #include "build_commit.h" /* generated */
 
+/*
+ * From numbers: __VERSION__ and __clang_version__ carry a distribution's names,
+ * dates and blanks.
+ */
+#define STRING_(x) #x
+#define STRING(x)  STRING_(x)
+#ifdef __clang__
+#define COMPILER                                                               \
+	"clang " STRING(__clang_major__) "." STRING(                           \
+	    __clang_minor__) "." STRING(__clang_patchlevel__)
+#else
+#define COMPILER                                                               \
+	"gcc " STRING(__GNUC__) "." STRING(__GNUC_MINOR__) "." STRING(         \
+	    __GNUC_PATCHLEVEL__)
+#endif
+
 bool
 pmapsim_invariants(void)
 {
@@ -28,11 +44,7 @@ pmapsim_commit(void)
 const char *
 pmapsim_compiler(void)
 {
-#ifdef __clang__
-	return ("clang " __clang_version__);
-#else
-	return ("gcc " __VERSION__);
-#endif
+	return (COMPILER);
 }
 
 const char *
