@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Waiting for memory.
+ *
+ * Every free to the queues of a domain adds to its vmd_freed; a token is the sum
+ * over the domains.  A thread reads a token, tries to allocate, fails, and waits
+ * until the sum is no longer the token.  No wake-up is lost: the waiter stores
+ * vpp_nwaiters and then reads the sum, the freer adds to the sum and then reads
+ * vpp_nwaiters, all sequentially consistent, so one of them sees the other.
+ * While nobody waits a free costs one load of a line that nobody writes.
+ *
+ * A free into a page cache does not count, hence a thread drains its cache
+ * before it waits or idles.
+ *
+ * Deadlock.  When all attached threads wait or idle no page will ever be freed.
+ * Whoever makes that so panics: the last to wait, to idle, or to detach.
+ *
+ * Differs: FreeBSD's vm_wait() sleeps until the page daemon has freed enough;
+ * here a thread is woken by any free page, tries again, and may wait again.
+ */
+
+#include "phys/vm_phys_impl.h"
+
+uint64_t
+vm_wait_token(struct vm_phys *vp)
+{
+	uint64_t sum = 0;
+
+	for (int d = 0; d < vp->vp_ndomains; d++) {
+		/* Sequentially consistent: see the top. */
+		sum += atomic_load_explicit(
+		    &vp->vp_domains[d]->vmd_freed, memory_order_seq_cst);
+	}
+	return (sum);
+}
+
+static uint32_t
+nwaiters(struct vm_phys_private *vpp)
+{
+	/* Sequentially consistent: see the top. */
+	return (atomic_load_explicit(&vpp->vpp_nwaiters, memory_order_seq_cst));
+}
+
+static void
+set_nwaiters(struct vm_phys_private *vpp, uint32_t n)
+{
+	/* Sequentially consistent: see the top. */
+	atomic_store_explicit(&vpp->vpp_nwaiters, n, memory_order_seq_cst);
+}
+
+void
+vm_wait_wakeup(struct vm_phys *vp)
+{
+	struct vm_phys_private *vpp = vp->vp_private;
+	struct vm_waiter *next, *vmw;
+	struct thread *td;
+
+	if (__predict_true(nwaiters(vpp) == 0))
+		return;
+	mtx_lock(&vpp->vpp_wait_lock);
+	vmw = vpp->vpp_waiters;
+	vpp->vpp_waiters = NULL;
+	set_nwaiters(vpp, 0);
+	mtx_unlock(&vpp->vpp_wait_lock);
+	for (; vmw != NULL; vmw = next) {
+		next = vmw->vmw_next;
+		td = vmw->vmw_td;
+		/* Release: the waiter may leave now, and its stack with it. */
+		atomic_store_explicit(
+		    &vmw->vmw_woken, true, memory_order_release);
+		vp->vp_sim->sim_ops->so_wake(td);
+	}
+}
+
+/* Does somebody wait, and nobody is left to free a page? */
+static bool
+all_wait(struct vm_phys_private *vpp)
+{
+	uint32_t n = nwaiters(vpp);
+
+	/* Relaxed: who attaches now has no page to free. */
+	return (n > 0 &&
+	    n + vpp->vpp_nidle >=
+		atomic_load_explicit(&vpp->vpp_nthreads, memory_order_relaxed));
+}
+
+_Noreturn static void
+out_of_memory(struct vm_phys *vp)
+{
+	panic("out of memory: all threads wait for a free page, %ju of %ju are "
+	      "free",
+	    (uintmax_t)vm_free_count(vp, -1),
+	    (uintmax_t)vm_total_pages(vp, -1));
+}
+
+void
+vm_wait(struct vm_phys *vp, uint64_t since)
+{
+	struct vm_phys_private *vpp = vp->vp_private;
+	struct thread *td = curthread();
+	struct vm_waiter self = { .vmw_td = td };
+
+	KASSERT(td->td_pgcache != NULL && td->td_pgcache->pgc_vp == vp,
+	    ("thread %u waits unattached", (unsigned)td->td_id));
+	(void)vm_pgcache_drain(vp);
+	mtx_lock(&vpp->vpp_wait_lock);
+	set_nwaiters(vpp, nwaiters(vpp) + 1);
+	if (vm_wait_token(vp) != since) {
+		set_nwaiters(vpp, nwaiters(vpp) - 1);
+		mtx_unlock(&vpp->vpp_wait_lock);
+		return;
+	}
+	if (all_wait(vpp)) {
+		set_nwaiters(vpp, nwaiters(vpp) - 1);
+		mtx_unlock(&vpp->vpp_wait_lock);
+		out_of_memory(vp);
+	}
+	self.vmw_next = vpp->vpp_waiters;
+	vpp->vpp_waiters = &self;
+	mtx_unlock(&vpp->vpp_wait_lock);
+	/*
+	 * At least once, even if woken by now: the wake-up leaves a token.
+	 * Acquire: pairs with the release in vm_wait_wakeup().
+	 */
+	do {
+		vp->vp_sim->sim_ops->so_block(td);
+	} while (!atomic_load_explicit(&self.vmw_woken, memory_order_acquire));
+}
+
+void
+vm_wait_idle_begin(struct vm_phys *vp)
+{
+	struct vm_phys_private *vpp = vp->vp_private;
+	bool stuck;
+
+	(void)vm_pgcache_drain(vp);
+	mtx_lock(&vpp->vpp_wait_lock);
+	vpp->vpp_nidle++;
+	stuck = all_wait(vpp);
+	mtx_unlock(&vpp->vpp_wait_lock);
+	if (stuck)
+		out_of_memory(vp);
+}
+
+void
+vm_wait_idle_end(struct vm_phys *vp)
+{
+	struct vm_phys_private *vpp = vp->vp_private;
+
+	mtx_lock(&vpp->vpp_wait_lock);
+	KASSERT(vpp->vpp_nidle > 0, ("no thread is idle"));
+	vpp->vpp_nidle--;
+	mtx_unlock(&vpp->vpp_wait_lock);
+}
+
+void
+vm_wait_thread_gone(struct vm_phys *vp)
+{
+	struct vm_phys_private *vpp = vp->vp_private;
+	bool stuck;
+
+	mtx_lock(&vpp->vpp_wait_lock);
+	/* Relaxed: under the lock for those that wait. */
+	atomic_fetch_sub_explicit(&vpp->vpp_nthreads, 1, memory_order_relaxed);
+	stuck = all_wait(vpp);
+	mtx_unlock(&vpp->vpp_wait_lock);
+	if (stuck)
+		out_of_memory(vp);
+}
