@@ -29,7 +29,7 @@ typedef uint64_t pt_entry_t;  /* an entry of a page table of any level */
 #define PAGE_MASK (PAGE_SIZE - 1)
 #endif
 
-#define PDRSHIFT 21                     /* a superpage is 1 << PDRSHIFT */
+#define PDRSHIFT 21 /* a superpage is 1 << PDRSHIFT */
 #define NBPDR    (UINT64_C(1) << PDRSHIFT)
 #define PDRMASK  (NBPDR - 1)
 #define NPTEPG   512 /* entries in a page table, any level */

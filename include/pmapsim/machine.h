@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef PMAPSIM_MACHINE_H
+#define PMAPSIM_MACHINE_H
+
+/*
+ * A machine: physical memory after a memory map, CPUs, and the design under
+ * test, that is which pv header layout and which lock.  Everything hangs on it;
+ * machines with different designs live side by side in one process.
+ *
+ * A thread takes part after machine_thread_attach() and until
+ * machine_thread_detach().  All pmap and page functions want an attached caller.
+ */
+
+#include <stdio.h>
+
+#include "pmapsim/memmap.h"
+#include "pmapsim/pv_lock.h"
+#include "pmapsim/types.h"
+
+/*
+ * A design is written
+ *
+ *	LAYOUT/LOCK[+OPTION]...		or NAME[+OPTION]...
+ *
+ * LAYOUT is hashed, ptrarray, sparse or segment; LOCK a backend's name.
+ *
+ *	batch		    free pv chunks at exit in one list-lock hold a domain
+ *	chunks=domain|global  pv chunk lists: one a domain (default), or one
+ *	locks=N		    hashed: number of locks, 1 to 1048576 (256)
+ *	pad		    hashed: each lock alone on its cache lines
+ *	wart=tight|alloc    ptrarray: allocate no header for a superpage that
+ *			    the previous segment already has (default), or
+ *			    allocate and waste it as the reviewed code did
+ *	gaps=backed|trap    sparse: headers in gaps exist (default), or trap
+ *
+ * NAME: head = hashed/rwlock+chunks=global, superpage =
+ * sparse/rwlock+chunks=global, the columns of the review.
+ */
+enum pv_layout {
+	PVL_HASHED,
+	PVL_PTRARRAY,
+	PVL_SPARSE,
+	PVL_SEGMENT
+};
+#define PVL_COUNT 4
+
+struct design {
+	char d_text[96]; /* as written */
+	enum pv_layout d_layout;
+	const struct pv_lock_ops *d_lock;
+	unsigned d_nlocks; /* hashed */
+	bool d_pad;        /* hashed */
+	bool d_wart_alloc; /* ptrarray */
+	bool d_gaps_trap;  /* sparse */
+	bool d_batch;
+	bool d_chunks_global;
+};
+
+const char *pv_layout_name(enum pv_layout pl);
+
+/*
+ * Read a design.  foreign: more lock backends, ended by NULL, or NULL.
+ * Returns 0, or EINVAL and a sentence for people in err.
+ */
+int design_parse(const char *text, const struct pv_lock_ops *const *foreign,
+    struct design *d, char *err, size_t errsize);
+
+struct machine_config {
+	const struct memmap *mc_map; /* required; not kept */
+	const char *mc_design;       /* NULL: "sparse/rwlock" */
+	/* Foreign lock backends, ended by NULL; tables must outlive it. */
+	const struct pv_lock_ops *const *mc_locks;
+	unsigned mc_ncpus; /* 1 to MACHINE_CPU_MAX; 0: 1 */
+	bool mc_profile;   /* keep the lock profile */
+	/* Leave only so many pages free, 0: all; at least 64. */
+	uint64_t mc_limit_pages;
+	const vm_paddr_t *mc_blacklist; /* pages never handed out */
+	size_t mc_nblacklist;
+	/* Fail the n-th internal allocation of machine_create(), 0: none. */
+	uint64_t mc_fail_nth;
+};
+
+/*
+ * Returns 0 and the machine; or EINVAL (a bad option), ENOMEM (out of host
+ * memory or address space), EAGAIN (too many machines), and a sentence in err,
+ * with nothing left behind.
+ */
+int machine_create(const struct machine_config *mc, struct machine **mp,
+    char *err, size_t errsize);
+
+/*
+ * Give everything back.  No thread is attached, no pmap live.  Returns the
+ * bytes of metadata that were never freed: 0, or the library has a leak; with
+ * out != NULL they are listed there.
+ */
+uint64_t machine_destroy(struct machine *m, FILE *out);
+
+/*
+ * Attach the calling thread as running on CPU cpu (< mc_ncpus; may be shared).
+ * CPUs are spread over the domains in contiguous blocks.  Returns 0 or ENOMEM.
+ * A thread may be attached to several machines: machine_thread_use() says on
+ * which one it works next.
+ */
+int machine_thread_attach(struct machine *m, unsigned cpu);
+/* Ends the current attachment, to m.  The thread holds no lock of m. */
+void machine_thread_detach(struct machine *m);
+
+/* Opaque handle of the current attachment, and making one current. */
+struct thread *machine_thread_self(void);
+void machine_thread_use(struct thread *td);
+
+/* Sizes of the machine's pv headers, exactly. */
+struct pv_header_report {
+	size_t phr_header_bytes;     /* one header, lock included */
+	uint64_t phr_headers;        /* headers that exist */
+	uint64_t phr_superpages;     /* that some segment touches */
+	uint64_t phr_total_bytes;    /* headers, locks, pointers, rounding */
+	uint64_t phr_reserved_bytes; /* address space reserved for them */
+};
+void machine_pv_header_report(struct machine *m, struct pv_header_report *phr);
+
+/* What the arenas say is allocated for pv headers; equals phr_total_bytes. */
+uint64_t machine_pv_header_allocated(struct machine *m);
+
+const struct design *machine_design(const struct machine *m);
+int machine_ndomains(const struct machine *m);
+unsigned machine_ncpus(const struct machine *m);
+uint64_t machine_free_pages(struct machine *m);
+
+/*
+ * Walk everything at quiescence (no thread inside any operation) and check the
+ * invariants of a pmap.  Each violation is one line to out (NULL: silent), with
+ * its number.  Returns how many there are.  Any attached thread may call it.
+ */
+unsigned machine_check(struct machine *m, FILE *out);
+
+#endif /* PMAPSIM_MACHINE_H */

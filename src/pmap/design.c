@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Designs as text: LAYOUT/LOCK[+OPTION]..., or NAME[+OPTION]...
+ */
+
+#include "pmapsim/machine.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NLOCKS_DEFAULT 256u /* Source: FreeBSD releng/12.1, MAXCPU */
+#define NLOCKS_MAX     1048576u
+
+static const char *const layout_names[PVL_COUNT] = {
+	[PVL_HASHED] = "hashed",
+	[PVL_PTRARRAY] = "ptrarray",
+	[PVL_SPARSE] = "sparse",
+	[PVL_SEGMENT] = "segment",
+};
+
+/* The columns of the review, and what they stand for. */
+static const struct {
+	const char *name;
+	const char *meaning;
+} named_designs[] = {
+	{ "head", "hashed/rwlock+chunks=global" },
+	{ "superpage", "sparse/rwlock+chunks=global" },
+};
+#define NNAMED (sizeof(named_designs) / sizeof(named_designs[0]))
+
+const char *
+pv_layout_name(enum pv_layout pl)
+{
+	return (layout_names[pl]);
+}
+
+static int say(char *err, size_t errsize, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static int
+say(char *err, size_t errsize, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(err, errsize, fmt, ap);
+	va_end(ap);
+	return (EINVAL);
+}
+
+static const struct pv_lock_ops *
+find_lock(const char *name, const struct pv_lock_ops *const *foreign)
+{
+	for (; foreign != NULL && *foreign != NULL; foreign++) {
+		if (strcmp((*foreign)->plo_name, name) == 0)
+			return (*foreign);
+	}
+	return (pv_lock_ops_lookup(name));
+}
+
+/* "expected one of a, b, c" for an unknown lock. */
+static int
+unknown_lock(const char *name, const struct pv_lock_ops *const *foreign,
+    char *err, size_t errsize)
+{
+	const struct pv_lock_ops *const *p;
+	char list[256] = "";
+	size_t n = 0;
+
+	for (p = pv_lock_ops_list(); *p != NULL && n < sizeof(list); p++)
+		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s",
+		    n == 0 ? "" : ", ", (*p)->plo_name);
+	for (; foreign != NULL && *foreign != NULL && n < sizeof(list);
+	     foreign++)
+		n += (size_t)snprintf(
+		    list + n, sizeof(list) - n, ", %s", (*foreign)->plo_name);
+	return (say(err, errsize, "unknown lock \"%s\": expected one of %s",
+	    name, list));
+}
+
+/* The word "name=value"'s value if the option is name, else NULL. */
+static const char *
+option_value(const char *word, const char *name)
+{
+	size_t n = strlen(name);
+
+	if (strncmp(word, name, n) == 0 && word[n] == '=')
+		return (word + n + 1);
+	return (NULL);
+}
+
+static int
+parse_option(const char *word, struct design *d, char *err, size_t errsize)
+{
+	const char *v;
+	char *end;
+	unsigned long n;
+
+	if (strcmp(word, "batch") == 0) {
+		d->d_batch = true;
+		return (0);
+	}
+	if ((v = option_value(word, "chunks")) != NULL) {
+		if (strcmp(v, "global") != 0 && strcmp(v, "domain") != 0)
+			return (say(err, errsize,
+			    "option \"%s\": expected "
+			    "chunks=domain or chunks=global",
+			    word));
+		d->d_chunks_global = v[0] == 'g';
+		return (0);
+	}
+	if (strcmp(word, "pad") == 0 && d->d_layout == PVL_HASHED) {
+		d->d_pad = true;
+		return (0);
+	}
+	if ((v = option_value(word, "locks")) != NULL &&
+	    d->d_layout == PVL_HASHED) {
+		errno = 0;
+		n = strtoul(v, &end, 10);
+		if (v[0] < '0' || v[0] > '9' || *end != '\0' || errno != 0 ||
+		    n < 1 || n > NLOCKS_MAX)
+			return (say(err, errsize,
+			    "option \"%s\": expected "
+			    "locks=N, N from 1 to %u",
+			    word, NLOCKS_MAX));
+		d->d_nlocks = (unsigned)n;
+		return (0);
+	}
+	if ((v = option_value(word, "wart")) != NULL &&
+	    d->d_layout == PVL_PTRARRAY) {
+		if (strcmp(v, "alloc") != 0 && strcmp(v, "tight") != 0)
+			return (say(err, errsize,
+			    "option \"%s\": expected "
+			    "wart=tight or wart=alloc",
+			    word));
+		d->d_wart_alloc = v[0] == 'a';
+		return (0);
+	}
+	if ((v = option_value(word, "gaps")) != NULL &&
+	    d->d_layout == PVL_SPARSE) {
+		if (strcmp(v, "backed") != 0 && strcmp(v, "trap") != 0)
+			return (say(err, errsize,
+			    "option \"%s\": expected "
+			    "gaps=backed or gaps=trap",
+			    word));
+		d->d_gaps_trap = v[0] == 't';
+		return (0);
+	}
+	return (say(err, errsize,
+	    "unknown option \"%s\" of layout %s: expected batch, "
+	    "chunks=domain|global%s",
+	    word, pv_layout_name(d->d_layout),
+	    d->d_layout == PVL_HASHED         ? ", locks=N, pad"
+		: d->d_layout == PVL_PTRARRAY ? ", wart=tight|alloc"
+		: d->d_layout == PVL_SPARSE   ? ", gaps=backed|trap"
+					      : ""));
+}
+
+/* base: LAYOUT/LOCK[+OPTION]... without names; words are cut in place. */
+static int
+parse_words(char *base, const struct pv_lock_ops *const *foreign,
+    struct design *d, char *err, size_t errsize)
+{
+	char *lock, *word, *next;
+	int error;
+	unsigned pl;
+
+	next = strchr(base, '+');
+	if (next != NULL)
+		*next++ = '\0';
+	lock = strchr(base, '/');
+	if (lock == NULL)
+		return (say(err, errsize,
+		    "\"%s\" is no design: expected "
+		    "LAYOUT/LOCK[+OPTION]..., head or superpage",
+		    base));
+	*lock++ = '\0';
+
+	for (pl = 0; pl < PVL_COUNT; pl++) {
+		if (strcmp(base, layout_names[pl]) == 0)
+			break;
+	}
+	if (pl == PVL_COUNT)
+		return (say(err, errsize,
+		    "unknown layout \"%s\": expected one "
+		    "of hashed, ptrarray, sparse, segment",
+		    base));
+	d->d_layout = (enum pv_layout)pl;
+	d->d_nlocks = d->d_layout == PVL_HASHED ? NLOCKS_DEFAULT : 0;
+	d->d_lock = find_lock(lock, foreign);
+	if (d->d_lock == NULL)
+		return (unknown_lock(lock, foreign, err, errsize));
+
+	while ((word = next) != NULL) {
+		next = strchr(word, '+');
+		if (next != NULL)
+			*next++ = '\0';
+		error = parse_option(word, d, err, errsize);
+		if (error != 0)
+			return (error);
+	}
+	return (0);
+}
+
+int
+design_parse(const char *text, const struct pv_lock_ops *const *foreign,
+    struct design *d, char *err, size_t errsize)
+{
+	struct design new = { .d_layout = PVL_SPARSE };
+	char buf[2 * sizeof(new.d_text)];
+	size_t i, n;
+	int error;
+
+	if (strlen(text) >= sizeof(new.d_text))
+		return (say(err, errsize, "a design has at most %zu characters",
+		    sizeof(new.d_text) - 1));
+	(void)snprintf(new.d_text, sizeof(new.d_text), "%s", text);
+
+	(void)snprintf(buf, sizeof(buf), "%s", text);
+	n = strcspn(text, "+");
+	for (i = 0; i < NNAMED; i++) {
+		if (strlen(named_designs[i].name) == n &&
+		    strncmp(text, named_designs[i].name, n) == 0)
+			(void)snprintf(buf, sizeof(buf), "%s%s",
+			    named_designs[i].meaning, text + n);
+	}
+	error = parse_words(buf, foreign, &new, err, errsize);
+	if (error == 0)
+		*d = new;
+	return (error);
+}

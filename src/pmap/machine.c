@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * struct machine: putting the layers together and taking them apart, and who is
+ * attached.
+ */
+
+#include "pmapsim/machine.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "pmap/pmap_var.h"
+
+#define LIMIT_PAGES_MIN 64
+
+static int sayerr(int error, char *err, size_t errsize, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static int
+sayerr(int error, char *err, size_t errsize, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(err, errsize, fmt, ap);
+	va_end(ap);
+	return (error);
+}
+
+/* Everything but the kmem, of a machine built in part or whole. */
+static void
+machine_fini(struct machine *m)
+{
+	struct pmap *pmap;
+	int i;
+
+	while ((pmap = TAILQ_FIRST(&m->ma_pmaps)) != NULL) {
+		KASSERT(!pmap->pm_live,
+		    ("machine destroyed with live pmap %p", (void *)pmap));
+		TAILQ_REMOVE(&m->ma_pmaps, pmap, pm_zone_all);
+		mtx_destroy(&pmap->pm_mtx);
+		kmem_free(
+		    m->ma_kmem, pmap, sizeof(*pmap), M_PMAP, KMEM_ANYDOMAIN);
+	}
+	for (i = 0; i < m->ma_nchunklists; i++) {
+		if (m->ma_chunks[i] == NULL)
+			continue;
+		mtx_destroy(&m->ma_chunks[i]->pvc_lock);
+		kmem_free(m->ma_kmem, m->ma_chunks[i], sizeof(*m->ma_chunks[i]),
+		    M_MACHINE,
+		    m->ma_design.d_chunks_global ? KMEM_ANYDOMAIN : i);
+	}
+	pv_table_destroy(m->ma_pvt);
+	if (m->ma_vp != NULL)
+		vm_phys_destroy(m->ma_vp);
+	if (m->ma_sim != NULL) {
+		if (m->ma_sim->sim_locks != NULL)
+			lock_env_destroy(m->ma_sim);
+		sim_destroy(m->ma_sim);
+	}
+}
+
+static int
+chunk_lists_create(struct machine *m)
+{
+	struct pv_chunks_list *pvc;
+	int i;
+
+	m->ma_nchunklists = m->ma_design.d_chunks_global ? 1 : m->ma_ndomains;
+	for (i = 0; i < m->ma_nchunklists; i++) {
+		pvc = kmem_alloc(m->ma_kmem, sizeof(*pvc), CACHE_LINE_SIZE,
+		    M_MACHINE,
+		    m->ma_design.d_chunks_global ? KMEM_ANYDOMAIN : i);
+		if (pvc == NULL)
+			return (ENOMEM);
+		mtx_init(&pvc->pvc_lock, "pmap pv chunk list", 0);
+		TAILQ_INIT(&pvc->pvc_list);
+		m->ma_chunks[i] = pvc;
+	}
+	return (0);
+}
+
+static int
+machine_build(struct machine *m, const struct machine_config *mc, char *err,
+    size_t errsize)
+{
+	struct vm_phys_config vpc = {
+		.vpc_map = mc->mc_map,
+		.vpc_blacklist = mc->mc_blacklist,
+		.vpc_nblacklist = mc->mc_nblacklist,
+		.vpc_limit_pages = mc->mc_limit_pages,
+	};
+	const char *why = "out of host memory";
+	int error;
+
+	error = sim_create(m->ma_kmem, &sim_real_ops, m->ma_ncpus, &m->ma_sim);
+	if (error == 0)
+		error = lock_env_create(m->ma_sim, mc->mc_profile);
+	if (error != 0)
+		return (sayerr(error, err, errsize, "%s", strerror(error)));
+	error = vm_phys_create(m->ma_sim, m->ma_kmem, &vpc, &m->ma_vp, &why);
+	if (error != 0)
+		return (sayerr(error, err, errsize, "memory map \"%s\": %s",
+		    mc->mc_map->mm_name, why));
+	m->ma_ndomains = m->ma_vp->vp_ndomains;
+	error = chunk_lists_create(m);
+	if (error == 0)
+		error = pv_table_create(
+		    m->ma_vp, m->ma_kmem, &m->ma_design, &m->ma_pvt);
+	if (error != 0)
+		return (sayerr(error, err, errsize, "pv headers of \"%s\": %s",
+		    m->ma_design.d_text, strerror(error)));
+	return (0);
+}
+
+static int
+config_check(const struct machine_config *mc, struct design *d, char *err,
+    size_t errsize)
+{
+	const struct pv_lock_ops *const *p;
+	const char *why;
+
+	if (mc->mc_map == NULL)
+		return (sayerr(EINVAL, err, errsize, "no memory map given"));
+	if (mc->mc_ncpus > MACHINE_CPU_MAX)
+		return (
+		    sayerr(EINVAL, err, errsize, "%u CPUs: expected 1 to %u",
+			mc->mc_ncpus, MACHINE_CPU_MAX));
+	if (mc->mc_limit_pages != 0 && mc->mc_limit_pages < LIMIT_PAGES_MIN)
+		return (sayerr(EINVAL, err, errsize,
+		    "memory limited to %ju pages: expected at least %d",
+		    (uintmax_t)mc->mc_limit_pages, LIMIT_PAGES_MIN));
+	for (p = mc->mc_locks; p != NULL && *p != NULL; p++) {
+		if (pv_lock_ops_check(*p, &why) != 0)
+			return (sayerr(EINVAL, err, errsize,
+			    "lock backend \"%s\": %s",
+			    (*p)->plo_name != NULL ? (*p)->plo_name : "?",
+			    why));
+	}
+	return (design_parse(
+	    mc->mc_design != NULL ? mc->mc_design : "sparse/rwlock",
+	    mc->mc_locks, d, err, errsize));
+}
+
+int
+machine_create(const struct machine_config *mc, struct machine **mp, char *err,
+    size_t errsize)
+{
+	struct design d;
+	struct kmem *km;
+	struct machine *m;
+	int error;
+
+	error = config_check(mc, &d, err, errsize);
+	if (error != 0)
+		return (error);
+	error = kmem_create(mc->mc_map->mm_ndomains, &km);
+	if (error != 0)
+		return (sayerr(error, err, errsize, "allocation arenas: %s",
+		    strerror(error)));
+	kmem_fail_nth(km, mc->mc_fail_nth);
+	m = kmem_alloc(
+	    km, sizeof(*m), CACHE_LINE_SIZE, M_MACHINE, KMEM_ANYDOMAIN);
+	if (m == NULL) {
+		error = sayerr(ENOMEM, err, errsize, "out of host memory");
+		goto fail;
+	}
+	m->ma_kmem = km;
+	m->ma_design = d;
+	m->ma_ncpus = mc->mc_ncpus != 0 ? mc->mc_ncpus : 1;
+	TAILQ_INIT(&m->ma_pmaps);
+	TAILQ_INIT(&m->ma_pmaps_free);
+	mtx_init(&m->ma_zone_mtx, "pmap zone", 0);
+
+	error = machine_build(m, mc, err, errsize);
+	if (error != 0)
+		goto fail;
+	kmem_fail_nth(km, 0);
+	*mp = m;
+	return (0);
+
+fail:
+	if (m != NULL) {
+		machine_fini(m);
+		kmem_free(km, m, sizeof(*m), M_MACHINE, KMEM_ANYDOMAIN);
+	}
+	if (kmem_destroy(km, stderr) != 0)
+		panic("machine_create: a failed creation left memory behind");
+	return (error);
+}
+
+uint64_t
+machine_destroy(struct machine *m, FILE *out)
+{
+	struct kmem *km;
+
+	if (m == NULL)
+		return (0);
+	km = m->ma_kmem;
+	machine_fini(m);
+	kmem_free(km, m, sizeof(*m), M_MACHINE, KMEM_ANYDOMAIN);
+	return (kmem_destroy(km, out));
+}
+
+int
+machine_thread_attach(struct machine *m, unsigned cpu)
+{
+	struct thread *td;
+	int domain, error;
+
+	KASSERT(cpu < m->ma_ncpus, ("cpu %u of %u", cpu, m->ma_ncpus));
+	domain = (int)((uint64_t)cpu * (unsigned)m->ma_ndomains / m->ma_ncpus);
+	error = sim_thread_attach(m->ma_sim, cpu, domain, &td);
+	if (error != 0)
+		return (error);
+	td->td_machine = m;
+	error = lock_thread_attach(td);
+	if (error != 0)
+		goto detach;
+	error = vm_pgcache_attach(m->ma_vp, td);
+	if (error != 0)
+		goto unlock;
+	return (0);
+
+unlock:
+	lock_thread_detach(td);
+detach:
+	sim_thread_detach(td);
+	return (error);
+}
+
+void
+machine_thread_detach(struct machine *m)
+{
+	struct thread *td = curthread();
+
+	KASSERT(td != NULL && td->td_machine == m,
+	    ("detach from a machine that is not the current one"));
+	KASSERT(td->td_pv_held == NULL,
+	    ("thread %u leaves with pv list lock %p", td->td_id,
+		td->td_pv_held));
+	vm_pgcache_detach(m->ma_vp, td);
+	lock_thread_detach(td);
+	sim_thread_detach(td);
+}
+
+struct thread *
+machine_thread_self(void)
+{
+	return (curthread());
+}
+
+void
+machine_thread_use(struct thread *td)
+{
+	sim_thread_switch(td);
+}
+
+void
+machine_pv_header_report(struct machine *m, struct pv_header_report *phr)
+{
+	pv_table_report(m->ma_pvt, phr);
+}
+
+uint64_t
+machine_pv_header_allocated(struct machine *m)
+{
+	struct kmem_stats ks;
+
+	kmem_stats(m->ma_kmem, M_PVHEADER, KMEM_ALLDOMAINS, &ks);
+	return (ks.ks_requested_bytes);
+}
+
+const struct design *
+machine_design(const struct machine *m)
+{
+	return (&m->ma_design);
+}
+
+int
+machine_ndomains(const struct machine *m)
+{
+	return (m->ma_ndomains);
+}
+
+unsigned
+machine_ncpus(const struct machine *m)
+{
+	return (m->ma_ncpus);
+}
+
+uint64_t
+machine_free_pages(struct machine *m)
+{
+	return (vm_free_count(m->ma_vp, -1));
+}
+
+struct check_out {
+	FILE *co_out;
+};
+
+static void
+check_line(void *arg, int inv, const char *text)
+{
+	const struct check_out *co = arg;
+
+	if (co->co_out != NULL)
+		(void)fprintf(co->co_out, "inv %d: %s\n", inv, text);
+}
+
+static void
+check_lock_line(void *arg, const char *text)
+{
+	check_line(arg, 43, text);
+}
+
+unsigned
+machine_check(struct machine *m, FILE *out)
+{
+	struct check_out co = { .co_out = out };
+	unsigned n;
+
+	n = pmap_check(m, check_line, &co);
+	n += vm_phys_check(m->ma_vp, check_line, &co);
+	n += lock_env_check(m->ma_sim, check_lock_line, &co);
+	return (n);
+}

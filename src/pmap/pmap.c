@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The life of a pmap, and questions about one address.
+ *
+ * struct pmap is type-stable: it comes from a zone of the machine, goes back to
+ * it, and its mutex stays valid for ever.  A thread that starts from a page finds
+ * a pmap through a pv entry, drops the pv list lock and then locks the pmap; the
+ * pmap may have been released and reused meanwhile, which the generation shows,
+ * but the mutex must be one all the time.
+ *
+ * Source: FreeBSD main (2024), amd64 pmap.c; SPEC 4.9, 5.1, 5.12.
+ */
+
+#include "pmap/pmap_var.h"
+
+struct pmap *
+pmap_alloc(struct machine *m)
+{
+	struct pmap *pmap;
+
+	mtx_lock(&m->ma_zone_mtx);
+	pmap = TAILQ_FIRST(&m->ma_pmaps_free);
+	if (pmap != NULL)
+		TAILQ_REMOVE(&m->ma_pmaps_free, pmap, pm_zone_free);
+	mtx_unlock(&m->ma_zone_mtx);
+	if (pmap != NULL)
+		return (pmap);
+
+	/* Its own cache lines: another process's pmap is no neighbour. */
+	pmap = kmem_alloc(
+	    m->ma_kmem, sizeof(*pmap), CACHE_PAIR_SIZE, M_PMAP, KMEM_ANYDOMAIN);
+	if (pmap == NULL)
+		return (NULL);
+	mtx_init(&pmap->pm_mtx, "pmap", LO_DUPOK);
+	pmap->pm_machine = m;
+	pmap->pm_vp = m->ma_vp;
+	TAILQ_INIT(&pmap->pm_pvchunk);
+	mtx_lock(&m->ma_zone_mtx);
+	TAILQ_INSERT_TAIL(&m->ma_pmaps, pmap, pm_zone_all);
+	mtx_unlock(&m->ma_zone_mtx);
+	return (pmap);
+}
+
+void
+pmap_free(struct pmap *pmap)
+{
+	struct machine *m = pmap->pm_machine;
+
+	KASSERT(!pmap->pm_live, ("pmap %p freed alive", (void *)pmap));
+	mtx_lock(&m->ma_zone_mtx);
+	TAILQ_INSERT_HEAD(&m->ma_pmaps_free, pmap, pm_zone_free);
+	mtx_unlock(&m->ma_zone_mtx);
+}
+
+enum kern_return
+pmap_pinit(struct pmap *pmap)
+{
+	struct vm_page *m;
+
+	KASSERT(!pmap->pm_live, ("pmap %p is live already", (void *)pmap));
+	m = vm_page_alloc(
+	    pmap->pm_vp, curthread()->td_domain, VM_PAGE_NOOBJ | VM_PAGE_ZERO);
+	if (m == NULL)
+		return (KERN_RESOURCE_SHORTAGE);
+	/*
+	 * Under the lock: a thread that came here through a stale pv entry may
+	 * hold it for a moment.
+	 */
+	PMAP_LOCK(pmap);
+	pmap->pm_root_page = m;
+	pmap->pm_pml4 = PHYS_TO_DMAP(pmap->pm_vp, VM_PAGE_TO_PHYS(m));
+	pmap->pm_stats.wired_count = 0;
+	pmap->pm_chunk_quirk = false;
+	pmap_resident_add(pmap, 1 - pmap_resident(pmap));
+	pmap->pm_live = true;
+	PMAP_UNLOCK(pmap);
+	return (KERN_SUCCESS);
+}
+
+void
+pmap_release(struct pmap *pmap)
+{
+	struct vm_page *m = pmap->pm_root_page;
+
+	PMAP_LOCK(pmap);
+	if (pmap_resident(pmap) != 1)
+		panic("pmap %p released with resident count %jd", (void *)pmap,
+		    (intmax_t)pmap_resident(pmap));
+	KASSERT(TAILQ_EMPTY(&pmap->pm_pvchunk),
+	    ("pmap %p released with pv chunks", (void *)pmap));
+	pmap_resident_add(pmap, -1);
+	pmap->pm_pml4 = NULL;
+	pmap->pm_root_page = NULL;
+	pmap->pm_live = false;
+	PMAP_UNLOCK(pmap);
+	/* Every slot was cleared when its table went. */
+	m->flags |= PG_ZERO;
+	vm_page_free(pmap->pm_vp, m);
+}
+
+uint64_t
+pmap_resident_count(struct pmap *pmap)
+{
+	return ((uint64_t)pmap_resident(pmap));
+}
+
+uint64_t
+pmap_wired_count(struct pmap *pmap)
+{
+	int64_t n;
+
+	PMAP_LOCK(pmap);
+	n = pmap->pm_stats.wired_count;
+	PMAP_UNLOCK(pmap);
+	return ((uint64_t)n);
+}
+
+/* The leaf entry of va, 0 for none.  The pmap is locked. */
+static pt_entry_t
+pmap_leaf(struct pmap *pmap, vm_offset_t va)
+{
+	pt_entry_t pde, pte;
+	pte_t *p;
+
+	p = pmap_pte_pde(pmap, va, &pde);
+	if (p == NULL)
+		return (0);
+	pte = pte_load(p);
+	return ((pte & PG_V) != 0 ? pte : 0);
+}
+
+vm_paddr_t
+pmap_extract(struct pmap *pmap, vm_offset_t va)
+{
+	pt_entry_t pte;
+
+	PMAP_LOCK(pmap);
+	pte = pmap_leaf(pmap, va);
+	PMAP_UNLOCK(pmap);
+	return (pte == 0 ? 0 : (pte & PG_FRAME) | (va & PAGE_MASK));
+}
+
+/* One more reference, unless references are blocked. */
+static bool
+vm_page_hold(struct vm_page *m)
+{
+	/* Relaxed: the exchange below decides. */
+	uint32_t v = atomic_load_explicit(&m->ref_count, memory_order_relaxed);
+
+	do {
+		if ((v & VPRC_BLOCKED) != 0)
+			return (false);
+		/* Acquire: what the page's owner wrote before is seen. */
+	} while (!atomic_compare_exchange_weak_explicit(&m->ref_count, &v,
+	    v + 1, memory_order_acquire, memory_order_relaxed));
+	return (true);
+}
+
+void
+vm_page_unhold(struct vm_page *m)
+{
+	/* Release: our use of the page ends before whoever frees it. */
+	uint32_t v =
+	    atomic_fetch_sub_explicit(&m->ref_count, 1, memory_order_release);
+
+	KASSERT((v & ~(VPRC_OBJREF | VPRC_BLOCKED)) != 0,
+	    ("page %#jx was not held", (uintmax_t)VM_PAGE_TO_PHYS(m)));
+	(void)v;
+}
+
+struct vm_page *
+pmap_extract_and_hold(struct pmap *pmap, vm_offset_t va, vm_prot_t prot)
+{
+	struct vm_page *m = NULL;
+	pt_entry_t pte;
+
+	PMAP_LOCK(pmap);
+	pte = pmap_leaf(pmap, va);
+	if (pte != 0 && ((prot & VM_PROT_WRITE) == 0 || (pte & PG_RW) != 0)) {
+		/* A device's memory has no descriptor (B27). */
+		m = PHYS_TO_VM_PAGE(pmap->pm_vp, pte & PG_FRAME);
+		if (m != NULL && (m->segind == 0 || !vm_page_hold(m)))
+			m = NULL;
+	}
+	PMAP_UNLOCK(pmap);
+	return (m);
+}
+
+bool
+pmap_is_prefaultable(struct pmap *pmap, vm_offset_t va)
+{
+	pt_entry_t pde;
+	pte_t *pte;
+	bool rv;
+
+	PMAP_LOCK(pmap);
+	pte = pmap_pte_pde(pmap, va, &pde);
+	rv = pte != NULL && (pte_load(pte) & PG_V) == 0;
+	PMAP_UNLOCK(pmap);
+	return (rv);
+}
+
+int
+pmap_mincore(struct pmap *pmap, vm_offset_t va, vm_paddr_t *pap)
+{
+	pt_entry_t pte;
+	int val = 0;
+
+	PMAP_LOCK(pmap);
+	pte = pmap_leaf(pmap, va);
+	PMAP_UNLOCK(pmap);
+	*pap = 0;
+	if (pte == 0)
+		return (0);
+	val = MINCORE_INCORE;
+	if ((pte & (PG_M | PG_RW)) == (PG_M | PG_RW))
+		val |= MINCORE_MODIFIED | MINCORE_MODIFIED_OTHER;
+	if ((pte & PG_A) != 0)
+		val |= MINCORE_REFERENCED | MINCORE_REFERENCED_OTHER;
+	/* Other mappings of the page may add what this one lacks. */
+	if ((val & (MINCORE_MODIFIED_OTHER | MINCORE_REFERENCED_OTHER)) !=
+		(MINCORE_MODIFIED_OTHER | MINCORE_REFERENCED_OTHER) &&
+	    (pte & PG_MANAGED) != 0)
+		*pap = pte & PG_FRAME;
+	return (val);
+}

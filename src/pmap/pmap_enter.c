@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Making mappings: pmap_enter(), the speculative pmap_enter_quick() and
+ * pmap_enter_object(), and fork's pmap_copy().
+ *
+ * What all have in common: the reference on the page table comes first, then the
+ * pv entry, then the pv list insertion under the page's pv list lock, and the
+ * entry is stored last.  Whoever finds the mapping through the page tables or
+ * through the page therefore finds all of it.
+ *
+ * Source: FreeBSD main (2024), amd64 pmap.c; SPEC 5.4, 5.6, 5.11.
+ */
+
+#include "pmap/pmap_var.h"
+
+/*
+ * The bits that select a memory type in a 4 KB entry.
+ * Source: SPEC 1.3: bits 0, 1, 2 of the PAT index are PWT, PCD, PAT.
+ */
+static pt_entry_t
+pmap_cache_bits(int32_t pat_mode)
+{
+	pt_entry_t bits = 0;
+
+	if (__predict_true(pat_mode == 0))
+		return (0);
+	if ((pat_mode & 1) != 0)
+		bits |= PG_NC_PWT;
+	if ((pat_mode & 2) != 0)
+		bits |= PG_NC_PCD;
+	if ((pat_mode & 4) != 0)
+		bits |= PG_PTE_PAT;
+	return (bits);
+}
+
+static pt_entry_t
+pmap_new_pte(const struct vm_page *m, vm_prot_t prot, uint32_t flags)
+{
+	pt_entry_t pte;
+
+	pte = VM_PAGE_TO_PHYS(m) | PG_V | PG_A | PG_U;
+	if ((flags & VM_PROT_WRITE) != 0)
+		pte |= PG_M;
+	if ((prot & VM_PROT_WRITE) != 0)
+		pte |= PG_RW;
+	if ((prot & VM_PROT_EXECUTE) == 0)
+		pte |= PG_NX;
+	if ((flags & PMAP_ENTER_WIRED) != 0)
+		pte |= PG_W;
+	pte |= pmap_cache_bits(m->md.pat_mode);
+	if ((m->oflags & VPO_UNMANAGED) == 0)
+		pte |= PG_MANAGED;
+	else if ((pte & PG_RW) != 0)
+		pte |= PG_M;
+	return (pte);
+}
+
+/* Insert pv, of va, for m.  The pv list lock is taken and stays in *held. */
+static inline void
+pmap_pv_insert(struct pmap *pmap, struct pv_entry *pv, vm_offset_t va,
+    struct vm_page *m, struct pv_held *held)
+{
+	pv->pv_va = va;
+	CHANGE_PV_LIST_LOCK(
+	    pmap->pm_machine->ma_pvt, held, m, VM_PAGE_TO_PHYS(m));
+	pv_list_insert_tail(&m->md.pv_list, pv);
+	md_gen_bump(&m->md);
+}
+
+/*
+ * Take va's mapping of another page away, as the first half of a replacement.
+ * Returns its pv entry for use again, NULL if it had none.
+ *
+ * The invalidation comes before the new entry becomes visible: otherwise one
+ * thread could see the new page and then, through a stale TLB entry of another
+ * CPU, a third thread the old one (B3).
+ */
+static struct pv_entry *
+pmap_enter_displace(
+    struct pmap *pmap, vm_offset_t va, pte_t *pte, struct pv_held *held)
+{
+	struct pv_entry *pv;
+	struct vm_page *om;
+	pt_entry_t old;
+
+	old = pte_load_clear(pte);
+	if ((old & PG_MANAGED) == 0) {
+		pmap_invalidate_page(pmap, va);
+		return (NULL);
+	}
+	om = PHYS_TO_VM_PAGE(pmap->pm_vp, old & PG_FRAME);
+	if ((old & (PG_M | PG_RW)) == (PG_M | PG_RW))
+		vm_page_dirty(om);
+	if ((old & PG_A) != 0) {
+		pmap_invalidate_page(pmap, va);
+		vm_page_aflag_set(om, PGA_REFERENCED);
+	}
+	CHANGE_PV_LIST_LOCK(pmap->pm_machine->ma_pvt, held, om, old & PG_FRAME);
+	pv = pmap_pvh_remove(&om->md, pmap, va);
+	if (pv == NULL)
+		panic("pmap_enter: no pv entry for va %#jx, page %#jx",
+		    (uintmax_t)va, (uintmax_t)(old & PG_FRAME));
+	pmap_clear_writeable_if_unmapped(om, held->pv_pvh);
+	return (pv);
+}
+
+/* va maps m already: change the entry to newpte if that changes anything. */
+static void
+pmap_enter_same(struct pmap *pmap, vm_offset_t va, struct vm_page *m,
+    pte_t *pte, pt_entry_t newpte)
+{
+	pt_entry_t old = pte_load(pte);
+
+	if ((old & PG_MANAGED) != 0 && (newpte & PG_RW) != 0)
+		vm_page_aflag_set(m, PGA_WRITEABLE);
+	if (((old ^ newpte) & ~(PG_M | PG_A)) == 0)
+		return;
+	old = pte_swap(pte, newpte);
+	if ((newpte & PG_M) == 0 && (old & (PG_M | PG_RW)) == (PG_M | PG_RW)) {
+		if ((old & PG_MANAGED) != 0)
+			vm_page_dirty(m);
+	} else if ((old & PG_NX) != 0 || (newpte & PG_NX) == 0) {
+		return; /* rights were only added: hardware walks again */
+	}
+	if ((old & PG_A) != 0)
+		pmap_invalidate_page(pmap, va);
+}
+
+enum kern_return
+pmap_enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot,
+    uint32_t flags, int psind)
+{
+	struct machine *ma = pmap->pm_machine;
+	struct pv_held held = PV_HELD_NONE;
+	struct pv_entry *pv;
+	struct vm_page *mpte;
+	pt_entry_t newpte, old;
+	enum kern_return rv = KERN_SUCCESS;
+	bool nosleep = (flags & PMAP_ENTER_NOSLEEP) != 0;
+	uint64_t since;
+	pte_t *pde, *pte;
+
+	KASSERT(va < VM_MAXUSER_ADDRESS && (va & PAGE_MASK) == 0,
+	    ("pmap_enter: bad va %#jx", (uintmax_t)va));
+	KASSERT((flags & VM_PROT_ALL & ~(uint32_t)prot) == 0,
+	    ("pmap_enter: access %#x exceeds protection %#x", flags, prot));
+	KASSERT((flags & ~(0xffu | PMAP_ENTER_NOSLEEP | PMAP_ENTER_WIRED)) == 0,
+	    ("pmap_enter: flags %#x", flags));
+	if (psind != 0)
+		return (KERN_INVALID_ARGUMENT);
+	newpte = pmap_new_pte(m, prot, flags);
+
+	PMAP_LOCK(pmap);
+retry:
+	pde = pmap_pde(pmap, va);
+	if (__predict_true(pde != NULL && (pte_load(pde) & PG_V) != 0)) {
+		mpte = PHYS_TO_VM_PAGE(pmap->pm_vp, pte_load(pde) & PG_FRAME);
+		pte = pmap_pde_to_pte(pmap, pte_load(pde), va);
+		ptp_ref_add(mpte, 1);
+	} else {
+		mpte = pmap_allocpte(pmap, va, nosleep ? NULL : &held);
+		if (mpte == NULL) {
+			if (!nosleep)
+				goto retry;
+			rv = KERN_RESOURCE_SHORTAGE;
+			goto out;
+		}
+		pte = &((pte_t *)PHYS_TO_DMAP(
+		    pmap->pm_vp, VM_PAGE_TO_PHYS(mpte)))[pmap_pte_index(va)];
+	}
+
+	old = pte_load(pte);
+	if ((old & PG_V) != 0 && ((old ^ newpte) & PG_FRAME) == 0) {
+		ptp_ref_add(mpte, UINT32_MAX);
+		pmap->pm_stats.wired_count += (int64_t)((newpte & PG_W) != 0) -
+		    (int64_t)((old & PG_W) != 0);
+		pmap_enter_same(pmap, va, m, pte, newpte);
+		goto out;
+	}
+
+	/*
+	 * The pv entry is had before anything changes, unless the displaced
+	 * mapping leaves one: a failure then has nothing to undo but the
+	 * reference, which also keeps the page table meanwhile (B4).
+	 */
+	pv = NULL;
+	if ((newpte & PG_MANAGED) != 0 &&
+	    (old & (PG_V | PG_MANAGED)) != (PG_V | PG_MANAGED)) {
+		since = nosleep ? 0 : vm_wait_token(ma->ma_vp);
+		pv = get_pv_entry(pmap);
+		if (__predict_false(pv == NULL)) {
+			pmap_abort_ptp(pmap, va, mpte);
+			if (nosleep) {
+				rv = KERN_RESOURCE_SHORTAGE;
+				goto out;
+			}
+			PMAP_UNLOCK(pmap);
+			vm_wait(ma->ma_vp, since);
+			PMAP_LOCK(pmap);
+			goto retry;
+		}
+	}
+
+	pmap->pm_stats.wired_count += (int64_t)((newpte & PG_W) != 0);
+	if ((old & PG_V) == 0) {
+		pmap_resident_add(pmap, 1);
+	} else {
+		pmap->pm_stats.wired_count -= (int64_t)((old & PG_W) != 0);
+		ptp_ref_add(mpte, UINT32_MAX);
+		KASSERT(ptp_ref(mpte) > 0,
+		    ("page table of %#jx lost", (uintmax_t)va));
+		if (pv == NULL)
+			pv = pmap_enter_displace(pmap, va, pte, &held);
+		else
+			(void)pmap_enter_displace(pmap, va, pte, &held);
+		if (pv != NULL && (newpte & PG_MANAGED) == 0)
+			free_pv_entry(pmap, pv);
+	}
+	if ((newpte & PG_MANAGED) != 0) {
+		pmap_pv_insert(pmap, pv, va, m, &held);
+		/* Before the entry is visible, under the pv list lock. */
+		if ((newpte & PG_RW) != 0)
+			vm_page_aflag_set(m, PGA_WRITEABLE);
+	}
+	pte_store(pte, newpte);
+out:
+	pv_release_lock(ma->ma_pvt, &held);
+	PMAP_UNLOCK(pmap);
+	return (rv);
+}
+
+/*
+ * The page table of va, with one more reference, for a mapping that may as well
+ * not be made.  hint: the one used last, or NULL.
+ */
+static struct vm_page *
+pmap_quick_ptp(struct pmap *pmap, vm_offset_t va, struct vm_page *hint)
+{
+	if (hint != NULL && hint->pindex == va >> PDRSHIFT) {
+		ptp_ref_add(hint, 1);
+		return (hint);
+	}
+	return (pmap_allocpte(pmap, va, NULL));
+}
+
+/* The pmap is locked.  Returns the page table used, as a hint, or NULL. */
+static struct vm_page *
+pmap_enter_quick_locked(struct pmap *pmap, vm_offset_t va, struct vm_page *m,
+    vm_prot_t prot, struct vm_page *hint, struct pv_held *held)
+{
+	struct pv_entry *pv;
+	struct vm_page *mpte;
+	pt_entry_t newpte;
+	pte_t *pte;
+
+	KASSERT(va < VM_MAXUSER_ADDRESS && (va & PAGE_MASK) == 0,
+	    ("pmap_enter_quick: bad va %#jx", (uintmax_t)va));
+	mpte = pmap_quick_ptp(pmap, va, hint);
+	if (mpte == NULL)
+		return (NULL);
+	pte = &((pte_t *)PHYS_TO_DMAP(
+	    pmap->pm_vp, VM_PAGE_TO_PHYS(mpte)))[pmap_pte_index(va)];
+	if (pte_load(pte) != 0) {
+		ptp_ref_add(mpte, UINT32_MAX);
+		return (NULL);
+	}
+	newpte =
+	    VM_PAGE_TO_PHYS(m) | PG_V | PG_U | pmap_cache_bits(m->md.pat_mode);
+	if ((prot & VM_PROT_EXECUTE) == 0)
+		newpte |= PG_NX;
+	if ((m->oflags & VPO_UNMANAGED) == 0) {
+		pv = get_pv_entry(pmap);
+		if (pv == NULL) {
+			pmap_abort_ptp(pmap, va, mpte);
+			return (NULL);
+		}
+		pmap_pv_insert(pmap, pv, va, m, held);
+		newpte |= PG_MANAGED;
+	}
+	pmap_resident_add(pmap, 1);
+	pte_store(pte, newpte);
+	return (mpte);
+}
+
+void
+pmap_enter_quick(
+    struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot)
+{
+	struct pv_held held = PV_HELD_NONE;
+
+	PMAP_LOCK(pmap);
+	(void)pmap_enter_quick_locked(pmap, va, m, prot, NULL, &held);
+	pv_release_lock(pmap->pm_machine->ma_pvt, &held);
+	PMAP_UNLOCK(pmap);
+}
+
+void
+pmap_enter_object(struct pmap *pmap, vm_offset_t start, vm_offset_t end,
+    struct vm_page *m_start, vm_prot_t prot)
+{
+	struct pv_held held = PV_HELD_NONE;
+	struct vm_page *m, *mpte = NULL;
+	vm_pindex_t diff, npages = (end - start) >> PAGE_SHIFT;
+
+	PMAP_LOCK(pmap);
+	for (m = m_start; m != NULL; m = m->listq_next) {
+		diff = m->pindex - m_start->pindex;
+		if (diff >= npages)
+			break;
+		mpte = pmap_enter_quick_locked(
+		    pmap, start + (diff << PAGE_SHIFT), m, prot, mpte, &held);
+	}
+	pv_release_lock(pmap->pm_machine->ma_pvt, &held);
+	PMAP_UNLOCK(pmap);
+}
+
+/*
+ * Copy one page table's worth, [va, end).  Returns false where the whole copy
+ * ends.  Both pmaps are locked.
+ */
+static bool
+pmap_copy_pt(struct pmap *dst, struct pmap *src, vm_offset_t va,
+    vm_offset_t end, pt_entry_t srcpde, struct pv_held *held)
+{
+	struct vm_page *dstmpte = NULL, *m, *srcmpte;
+	struct pv_entry *pv;
+	pt_entry_t pte;
+	pte_t *dpte, *spte;
+
+	srcmpte = PHYS_TO_VM_PAGE(src->pm_vp, srcpde & PG_FRAME);
+	for (spte = pmap_pde_to_pte(src, srcpde, va); va < end;
+	     va += PAGE_SIZE, spte++) {
+		pte = pte_load(spte);
+		if ((pte & PG_MANAGED) == 0)
+			continue;
+		dstmpte = pmap_quick_ptp(dst, va, dstmpte);
+		if (dstmpte == NULL)
+			return (false);
+		dpte = &((pte_t *)PHYS_TO_DMAP(
+		    dst->pm_vp, VM_PAGE_TO_PHYS(dstmpte)))[pmap_pte_index(va)];
+		pv = pte_load(dpte) == 0 ? get_pv_entry(dst) : NULL;
+		if (pv == NULL) {
+			pmap_abort_ptp(dst, va, dstmpte);
+			return (false);
+		}
+		m = PHYS_TO_VM_PAGE(dst->pm_vp, pte & PG_FRAME);
+		pmap_pv_insert(dst, pv, va, m, held);
+		pte_store(dpte, pte & ~(PG_W | PG_M | PG_A));
+		pmap_resident_add(dst, 1);
+		/* Every valid entry of the source has been seen. */
+		if (ptp_ref(dstmpte) >= ptp_ref(srcmpte))
+			break;
+	}
+	return (true);
+}
+
+void
+pmap_copy(struct pmap *dst, struct pmap *src, vm_offset_t dst_addr,
+    vm_size_t len, vm_offset_t src_addr)
+{
+	struct pv_held held = PV_HELD_NONE;
+	vm_offset_t end, eva = src_addr + len, va = src_addr;
+	pt_entry_t pde;
+
+	if (dst_addr != src_addr)
+		return;
+	KASSERT(dst != src, ("pmap_copy: onto itself"));
+	if (dst < src) {
+		PMAP_LOCK(dst);
+		PMAP_LOCK(src);
+	} else {
+		PMAP_LOCK(src);
+		PMAP_LOCK(dst);
+	}
+	while ((pde = pmap_next_pt(src, &va, eva, &end)) != 0) {
+		if (!pmap_copy_pt(dst, src, va, end, pde, &held))
+			break;
+		va = end;
+	}
+	pv_release_lock(dst->pm_machine->ma_pvt, &held);
+	PMAP_UNLOCK(src);
+	PMAP_UNLOCK(dst);
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Page table pages of user pmaps.
+ *
+ * ref_count of a table page is the number of valid entries in it, plus the
+ * references of operations in progress, each of which has asked for the page
+ * with the entry in mind that it is about to write.  A new page starts with one
+ * such reference.  The root is not counted: it goes with the pmap.
+ *
+ * Invariants (all under the pmap lock).
+ *   1. Between operations ref_count is the number of non-zero entries, and at
+ *	least 1: a table that empties is unlinked at once.
+ *   2. A table is zero when it is linked and zero again when it is unlinked.
+ *   3. An unlinked table goes back to the allocator only after the invalidation
+ *	that covers it: until then it is on the caller's list.
+ *
+ * Source: FreeBSD main (2024), amd64 pmap.c; SPEC 5.2.
+ */
+
+#include "pmap/pmap_var.h"
+
+static vm_pindex_t
+pt_pindex(vm_offset_t va)
+{
+	return (va >> PDRSHIFT);
+}
+
+static vm_pindex_t
+pd_pindex(vm_offset_t va)
+{
+	return (NUPDE + (va >> PDPSHIFT));
+}
+
+static vm_pindex_t
+pdp_pindex(vm_offset_t va)
+{
+	return (NUPDE + NUPDPE + (va >> PML4SHIFT));
+}
+
+static struct vm_page *
+pmap_alloc_pt_page(struct pmap *pmap, vm_pindex_t pindex)
+{
+	struct thread *td = curthread();
+	struct vm_page *m;
+
+	m = vm_page_alloc(
+	    pmap->pm_vp, td->td_domain, VM_PAGE_NOOBJ | VM_PAGE_ZERO);
+	if (m == NULL)
+		return (NULL);
+	m->pindex = pindex;
+	pmap_resident_add(pmap, 1);
+	counter_add(&td->td_counters, CTR_PT_PAGE_ALLOCS, 1);
+	return (m);
+}
+
+/* m is unlinked and zero. */
+static void
+pmap_drop_pt_page(struct pmap *pmap, struct vm_page *m, struct vm_page **free)
+{
+	pmap_resident_add(pmap, -1);
+	counter_add(&curthread()->td_counters, CTR_PT_PAGE_FREES, 1);
+	m->flags |= PG_ZERO;
+	m->q_next = *free;
+	*free = m;
+}
+
+void
+pmap_free_ptps(struct pmap *pmap, struct vm_page *free)
+{
+	if (free != NULL)
+		vm_page_free_list(pmap->pm_vp, free);
+}
+
+static struct vm_page *
+pmap_allocpte_nosleep(struct pmap *pmap, vm_pindex_t pindex, vm_offset_t va);
+
+/*
+ * A reference on the table that the entry *e names, for one more entry in it; if
+ * it names none, the table is made, and its first reference is the one.
+ */
+static struct vm_page *
+pmap_ref_table(
+    struct pmap *pmap, pt_entry_t e, vm_pindex_t pindex, vm_offset_t va)
+{
+	struct vm_page *m;
+
+	if ((e & PG_V) == 0)
+		return (pmap_allocpte_nosleep(pmap, pindex, va));
+	m = PHYS_TO_VM_PAGE(pmap->pm_vp, e & PG_FRAME);
+	ptp_ref_add(m, 1);
+	return (m);
+}
+
+/*
+ * Make the table page pindex that serves va, and what is missing above it.  The
+ * page comes first and is linked last: a failure above it finds nothing to undo
+ * but this page, still zero and unknown to anyone.
+ */
+static struct vm_page *
+pmap_allocpte_nosleep(struct pmap *pmap, vm_pindex_t pindex, vm_offset_t va)
+{
+	struct vm_page *free = NULL, *m, *parent = NULL;
+	pte_t *slot, *pdpe;
+
+	m = pmap_alloc_pt_page(pmap, pindex);
+	if (m == NULL)
+		return (NULL);
+	if (pindex >= NUPDE + NUPDPE) {
+		slot = pmap_pml4e(pmap, va);
+	} else if (pindex >= NUPDE) {
+		parent = pmap_ref_table(
+		    pmap, pte_load(pmap_pml4e(pmap, va)), pdp_pindex(va), va);
+		if (parent == NULL)
+			goto fail;
+		slot = pmap_pdpe(pmap, va);
+	} else {
+		pdpe = pmap_pdpe(pmap, va);
+		parent = pmap_ref_table(
+		    pmap, pdpe == NULL ? 0 : pte_load(pdpe), pd_pindex(va), va);
+		if (parent == NULL)
+			goto fail;
+		slot = pmap_pde(pmap, va);
+	}
+	KASSERT(pte_load(slot) == 0,
+	    ("table slot for %#jx is taken: %#jx", (uintmax_t)va,
+		(uintmax_t)pte_load(slot)));
+	pte_store(slot, VM_PAGE_TO_PHYS(m) | PG_TABLE);
+	return (m);
+
+fail:
+	pmap_drop_pt_page(pmap, m, &free);
+	pmap_free_ptps(pmap, free);
+	return (NULL);
+}
+
+/*
+ * The page table of va, with one more reference.
+ *
+ * Returns NULL when no page is free.  With held == NULL that is all; otherwise
+ * the function has then dropped *held and the pmap lock, waited for memory and
+ * locked the pmap again, and the caller walks again from the top.
+ */
+struct vm_page *
+pmap_allocpte(struct pmap *pmap, vm_offset_t va, struct pv_held *held)
+{
+	struct machine *ma = pmap->pm_machine;
+	struct vm_page *m;
+	uint64_t since;
+	pte_t *pde;
+
+	PMAP_LOCK_ASSERT(pmap);
+	pde = pmap_pde(pmap, va);
+	since = held != NULL ? vm_wait_token(ma->ma_vp) : 0;
+	m = pmap_ref_table(
+	    pmap, pde == NULL ? 0 : pte_load(pde), pt_pindex(va), va);
+	if (m == NULL && held != NULL) {
+		pv_release_lock(ma->ma_pvt, held);
+		PMAP_UNLOCK(pmap);
+		vm_wait(ma->ma_vp, since);
+		PMAP_LOCK(pmap);
+	}
+	return (m);
+}
+
+/*
+ * Drop one reference of table page m, which serves va.  When it was the last,
+ * unlink the page, put it on *free, drop its parent's reference in turn, and
+ * return true.
+ */
+bool
+pmap_unwire_ptp(
+    struct pmap *pmap, vm_offset_t va, struct vm_page *m, struct vm_page **free)
+{
+	pte_t *slot;
+	pt_entry_t up;
+
+	KASSERT(ptp_ref(m) > 0,
+	    ("table page %#jx has no reference to drop",
+		(uintmax_t)VM_PAGE_TO_PHYS(m)));
+	ptp_ref_add(m, UINT32_MAX);
+	if (__predict_true(ptp_ref(m) != 0))
+		return (false);
+
+	if (m->pindex >= NUPDE + NUPDPE) {
+		slot = pmap_pml4e(pmap, va);
+		up = 0;
+	} else if (m->pindex >= NUPDE) {
+		slot = pmap_pdpe(pmap, va);
+		up = pte_load(pmap_pml4e(pmap, va));
+	} else {
+		slot = pmap_pde(pmap, va);
+		up = pte_load(pmap_pdpe(pmap, va));
+	}
+	KASSERT((pte_load(slot) & PG_FRAME) == VM_PAGE_TO_PHYS(m),
+	    ("table page %#jx is not where va %#jx leads",
+		(uintmax_t)VM_PAGE_TO_PHYS(m), (uintmax_t)va));
+	pte_store(slot, 0);
+	pmap_drop_pt_page(pmap, m, free);
+	if (up != 0)
+		(void)pmap_unwire_ptp(pmap, va,
+		    PHYS_TO_VM_PAGE(pmap->pm_vp, up & PG_FRAME), free);
+	return (true);
+}
+
+/* An entry of the page table that pde names, serving va, has been cleared. */
+bool
+pmap_unuse_pt(
+    struct pmap *pmap, vm_offset_t va, pt_entry_t pde, struct vm_page **free)
+{
+	return (pmap_unwire_ptp(
+	    pmap, va, PHYS_TO_VM_PAGE(pmap->pm_vp, pde & PG_FRAME), free));
+}
+
+/* Give a reference back that no entry was written for. */
+void
+pmap_abort_ptp(struct pmap *pmap, vm_offset_t va, struct vm_page *m)
+{
+	struct vm_page *free = NULL;
+
+	if (pmap_unwire_ptp(pmap, va, m, &free)) {
+		/* Paging-structure caches may hold the upper entries. */
+		pmap_invalidate_page(pmap, va);
+		pmap_free_ptps(pmap, free);
+	}
+}
+
+pt_entry_t
+pmap_next_pt(
+    struct pmap *pmap, vm_offset_t *vap, vm_offset_t eva, vm_offset_t *endp)
+{
+	vm_offset_t va = *vap;
+	pte_t *pdpe;
+	pt_entry_t e;
+
+	while (va < eva) {
+		if ((pte_load(pmap_pml4e(pmap, va)) & PG_V) == 0) {
+			va = (va + NBPML4) & ~(NBPML4 - 1);
+			continue;
+		}
+		pdpe = pmap_pdpe(pmap, va);
+		if ((pte_load(pdpe) & PG_V) == 0) {
+			va = (va + NBPDP) & ~(NBPDP - 1);
+			continue;
+		}
+		e = pte_load(pmap_pde(pmap, va));
+		if ((e & PG_V) != 0) {
+			*vap = va;
+			*endp = (va + NBPDR) & ~PDRMASK;
+			if (*endp > eva)
+				*endp = eva;
+			return (e);
+		}
+		va = (va + NBPDR) & ~PDRMASK;
+	}
+	return (0);
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * pv entries and the chunks they come in.
+ *
+ * A chunk is a page of 168 entries that belong to one pmap, with a bitmap of
+ * free ones.  It is on two lists: its pmap's, under the pmap lock, and an LRU,
+ * under the LRU's mutex, one for each memory domain or one for all.
+ *
+ * Invariants.
+ *   1. In a pmap's list, chunks without a free entry come after all others: the
+ *	first chunk decides whether an entry can be had.  pmap_remove_pages()
+ *	breaks this for chunks it keeps, and says so in pm_chunk_quirk.
+ *   2. A chunk leaves an LRU only under both the LRU's mutex and its pmap's
+ *	lock: who holds the pmap lock has the chunk pinned.
+ *   3. No chunk is wholly free outside these functions.
+ *
+ * Lock order.  pmap -> pv list lock -> chunk list.  Nothing is acquired under a
+ * chunk list's mutex.  A chunk's page is freed after the mutex is dropped.
+ *
+ * Not provided.  Reclaiming entries of other pmaps when no page is free.
+ *
+ * Source: FreeBSD main (2024), amd64 pmap.c; releng/12.1 for one list; SPEC 4.10.
+ */
+
+#include "pmap/pmap_var.h"
+
+/* Where chunk pc's bitmaps are all free. */
+static inline bool
+pc_is_free(const struct pv_chunk *pc)
+{
+	return (pc->pc_map[0] == PC_FREE0 && pc->pc_map[1] == PC_FREE0 &&
+	    pc->pc_map[2] == PC_FREE2);
+}
+
+static inline bool
+pc_is_full(const struct pv_chunk *pc)
+{
+	return ((pc->pc_map[0] | pc->pc_map[1] | pc->pc_map[2]) == 0);
+}
+
+static struct vm_page *
+pv_chunk_page(struct machine *ma, const struct pv_chunk *pc)
+{
+	vm_paddr_t pa = (vm_paddr_t)((const char *)pc - ma->ma_vp->vp_dmap);
+
+	return (PHYS_TO_VM_PAGE(ma->ma_vp, pa));
+}
+
+int
+pv_chunk_domain(struct machine *ma, const struct pv_chunk *pc)
+{
+	if (ma->ma_nchunklists == 1)
+		return (0);
+	return (ma->ma_vp->vp_segs[pv_chunk_page(ma, pc)->segind - 1].domain);
+}
+
+struct pv_chunks_list *
+pv_chunk_list_of(struct machine *ma, const struct pv_chunk *pc)
+{
+	return (ma->ma_chunks[pv_chunk_domain(ma, pc)]);
+}
+
+/* The lowest free entry of pc, which has one. */
+static struct pv_entry *
+pc_take(struct pmap *pmap, struct pv_chunk *pc)
+{
+	unsigned bit, field;
+
+	for (field = 0; pc->pc_map[field] == 0; field++)
+		KASSERT(field < _NPCM - 1, ("chunk %p is full", (void *)pc));
+	bit = (unsigned)__builtin_ctzll(pc->pc_map[field]);
+	pc->pc_map[field] &= pc->pc_map[field] - 1;
+	if (__predict_false(pc_is_full(pc))) {
+		/* Invariant 1. */
+		TAILQ_REMOVE(&pmap->pm_pvchunk, pc, pc_list);
+		TAILQ_INSERT_TAIL(&pmap->pm_pvchunk, pc, pc_list);
+	}
+	return (&pc->pc_pventry[field * 64 + bit]);
+}
+
+/* A new chunk, all free, on no list; NULL when no page is free. */
+static struct pv_chunk *
+pc_create(struct pmap *pmap)
+{
+	struct machine *ma = pmap->pm_machine;
+	struct thread *td = curthread();
+	struct pv_chunk *pc;
+	struct vm_page *m;
+
+	m = vm_page_alloc(ma->ma_vp, td->td_domain, VM_PAGE_NOOBJ);
+	if (m == NULL) {
+		counter_add(&td->td_counters, CTR_PC_CHUNK_TRYFAIL, 1);
+		return (NULL);
+	}
+	counter_add(&td->td_counters, CTR_PC_CHUNK_ALLOCS, 1);
+	/* It is about to hold host pointers: no promise of zeroes any more. */
+	m->flags &= (uint8_t)~PG_ZERO;
+	pc = PHYS_TO_DMAP(ma->ma_vp, VM_PAGE_TO_PHYS(m));
+	pc->pc_pmap = pmap;
+	pc->pc_map[0] = PC_FREE0;
+	pc->pc_map[1] = PC_FREE0;
+	pc->pc_map[2] = PC_FREE2;
+	return (pc);
+}
+
+/*
+ * An entry of this pmap.  Returns NULL when no chunk has room and no page is
+ * free.  The pmap is locked; a pv list lock may be held.
+ */
+struct pv_entry *
+get_pv_entry(struct pmap *pmap)
+{
+	struct pv_chunks_list *pvc;
+	struct pv_chunk *pc;
+
+	PMAP_LOCK_ASSERT(pmap);
+	pc = TAILQ_FIRST(&pmap->pm_pvchunk);
+	if (__predict_false(pc == NULL || pc_is_full(pc))) {
+		pc = pc_create(pmap);
+		if (pc == NULL)
+			return (NULL);
+		TAILQ_INSERT_HEAD(&pmap->pm_pvchunk, pc, pc_list);
+		pvc = pv_chunk_list_of(pmap->pm_machine, pc);
+		mtx_lock(&pvc->pvc_lock);
+		TAILQ_INSERT_TAIL(&pvc->pvc_list, pc, pc_lru);
+		mtx_unlock(&pvc->pvc_lock);
+	}
+	counter_add(&curthread()->td_counters, CTR_PV_ENTRY_ALLOCS, 1);
+	return (pc_take(pmap, pc));
+}
+
+/* The chunk is off both lists: its page goes back. */
+void
+free_pv_chunk_dequeued(struct machine *ma, struct pv_chunk *pc)
+{
+	counter_add(&curthread()->td_counters, CTR_PC_CHUNK_FREES, 1);
+	vm_page_free(ma->ma_vp, pv_chunk_page(ma, pc));
+}
+
+void
+free_pv_chunk(struct machine *ma, struct pv_chunk *pc)
+{
+	struct pv_chunks_list *pvc = pv_chunk_list_of(ma, pc);
+
+	mtx_lock(&pvc->pvc_lock);
+	TAILQ_REMOVE(&pvc->pvc_list, pc, pc_lru);
+	mtx_unlock(&pvc->pvc_lock);
+	free_pv_chunk_dequeued(ma, pc);
+}
+
+/*
+ * Free chunks that were collected by domain on private lists through pc_list,
+ * with one hold of each list's mutex, and the pages after that.
+ */
+void
+free_pv_chunk_batch(struct machine *ma, struct pv_chunklist batch[])
+{
+	struct pv_chunks_list *pvc;
+	struct pv_chunk *pc, *next;
+	int i;
+
+	for (i = 0; i < ma->ma_nchunklists; i++) {
+		if (TAILQ_EMPTY(&batch[i]))
+			continue;
+		pvc = ma->ma_chunks[i];
+		mtx_lock(&pvc->pvc_lock);
+		TAILQ_FOREACH (pc, &batch[i], pc_list)
+			TAILQ_REMOVE(&pvc->pvc_list, pc, pc_lru);
+		mtx_unlock(&pvc->pvc_lock);
+	}
+	for (i = 0; i < ma->ma_nchunklists; i++) {
+		for (pc = TAILQ_FIRST(&batch[i]); pc != NULL; pc = next) {
+			next = TAILQ_NEXT(pc, pc_list);
+			free_pv_chunk_dequeued(ma, pc);
+		}
+	}
+}
+
+/* Give an entry back.  The pmap is locked; a pv list lock may be held. */
+void
+free_pv_entry(struct pmap *pmap, struct pv_entry *pv)
+{
+	struct pv_chunk *pc = pv_to_chunk(pv);
+	unsigned i = (unsigned)(pv - pc->pc_pventry);
+
+	PMAP_LOCK_ASSERT(pmap);
+	KASSERT((pc->pc_map[i / 64] >> (i % 64) & 1) == 0,
+	    ("pv entry %p is free already", (void *)pv));
+	counter_add(&curthread()->td_counters, CTR_PV_ENTRY_FREES, 1);
+	pc->pc_map[i / 64] |= UINT64_C(1) << (i % 64);
+	if (__predict_true(!pc_is_free(pc))) {
+		if (pc != TAILQ_FIRST(&pmap->pm_pvchunk)) {
+			TAILQ_REMOVE(&pmap->pm_pvchunk, pc, pc_list);
+			TAILQ_INSERT_HEAD(&pmap->pm_pvchunk, pc, pc_list);
+		}
+		return;
+	}
+	TAILQ_REMOVE(&pmap->pm_pvchunk, pc, pc_list);
+	free_pv_chunk(pmap->pm_machine, pc);
+}
+
+static int
+pc_nfree(const struct pv_chunk *pc)
+{
+	return (__builtin_popcountll(pc->pc_map[0]) +
+	    __builtin_popcountll(pc->pc_map[1]) +
+	    __builtin_popcountll(pc->pc_map[2]));
+}
+
+/*
+ * Make sure that the pmap has at least needed free entries.  Returns false, with
+ * nothing changed, when no page is free.  The pmap is locked and stays so.
+ *
+ * New chunks stay off the LRUs until the end: there they could be taken again
+ * before they are used.
+ */
+bool
+reserve_pv_entries(struct pmap *pmap, int needed)
+{
+	struct machine *ma = pmap->pm_machine;
+	struct pv_chunklist fresh[MAXMEMDOM];
+	struct pv_chunks_list *pvc;
+	struct pv_chunk *pc;
+	int avail = 0, i, nfree;
+
+	PMAP_LOCK_ASSERT(pmap);
+	for (i = 0; i < ma->ma_nchunklists; i++)
+		TAILQ_INIT(&fresh[i]);
+
+	TAILQ_FOREACH (pc, &pmap->pm_pvchunk, pc_list) {
+		nfree = pc_nfree(pc);
+		if (nfree == 0 || avail >= needed)
+			break;
+		avail += nfree;
+	}
+	for (; avail < needed; avail += _NPCPV) {
+		pc = pc_create(pmap);
+		if (pc == NULL)
+			goto fail;
+		TAILQ_INSERT_HEAD(&pmap->pm_pvchunk, pc, pc_list);
+		TAILQ_INSERT_TAIL(&fresh[pv_chunk_domain(ma, pc)], pc, pc_lru);
+	}
+	for (i = 0; i < ma->ma_nchunklists; i++) {
+		if (TAILQ_EMPTY(&fresh[i]))
+			continue;
+		pvc = ma->ma_chunks[i];
+		mtx_lock(&pvc->pvc_lock);
+		TAILQ_CONCAT(&pvc->pvc_list, &fresh[i], pc_lru);
+		mtx_unlock(&pvc->pvc_lock);
+	}
+	return (true);
+
+fail:
+	/* Invariant 3: nobody would come back for them. */
+	for (i = 0; i < ma->ma_nchunklists; i++) {
+		while ((pc = TAILQ_FIRST(&fresh[i])) != NULL) {
+			TAILQ_REMOVE(&fresh[i], pc, pc_lru);
+			TAILQ_REMOVE(&pmap->pm_pvchunk, pc, pc_list);
+			free_pv_chunk_dequeued(ma, pc);
+		}
+	}
+	return (false);
+}
+
+/* NULL when va has no entry on the list. */
+struct pv_entry *
+pmap_pvh_remove(struct md_page *md, struct pmap *pmap, vm_offset_t va)
+{
+	struct pv_entry *pv;
+
+	PV_LIST_FOREACH (pv, &md->pv_list) {
+		if (pv->pv_va == va && PV_PMAP(pv) == pmap) {
+			pv_list_remove(&md->pv_list, pv);
+			md_gen_bump(md);
+			return (pv);
+		}
+	}
+	return (NULL);
+}
