@@ -127,6 +127,37 @@ vm_wait(struct vm_phys *vp, uint64_t since)
 	} while (!atomic_load_explicit(&self.vmw_woken, memory_order_acquire));
 }
 
+/* Pages that an ordinary request may take off the queues now. */
+static uint64_t
+available(struct vm_phys *vp)
+{
+	const struct vm_domain *vmd;
+	uint64_t free, sum = 0;
+
+	for (int d = 0; d < vp->vp_ndomains; d++) {
+		vmd = vp->vp_domains[d];
+		/* Relaxed: the token, read before, tells of later frees. */
+		free = atomic_load_explicit(
+		    &vmd->vmd_free_count, memory_order_relaxed);
+		if (free > vmd->vmd_free_reserved)
+			sum += free - vmd->vmd_free_reserved;
+	}
+	return (sum);
+}
+
+void
+vm_wait_min(struct vm_phys *vp, uint64_t npages)
+{
+	uint64_t since;
+
+	for (;;) {
+		since = vm_wait_token(vp);
+		if (available(vp) >= npages)
+			return;
+		vm_wait(vp, since);
+	}
+}
+
 void
 vm_wait_idle_begin(struct vm_phys *vp)
 {

@@ -138,7 +138,6 @@ pmap_enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot,
 	pt_entry_t newpte, old;
 	enum kern_return rv = KERN_SUCCESS;
 	bool nosleep = (flags & PMAP_ENTER_NOSLEEP) != 0;
-	uint64_t since;
 	pte_t *pde, *pte;
 
 	KASSERT(va < VM_MAXUSER_ADDRESS && (va & PAGE_MASK) == 0,
@@ -187,7 +186,6 @@ retry:
 	pv = NULL;
 	if ((newpte & PG_MANAGED) != 0 &&
 	    (old & (PG_V | PG_MANAGED)) != (PG_V | PG_MANAGED)) {
-		since = nosleep ? 0 : vm_wait_token(ma->ma_vp);
 		pv = get_pv_entry(pmap);
 		if (__predict_false(pv == NULL)) {
 			pmap_abort_ptp(pmap, va, mpte);
@@ -195,9 +193,7 @@ retry:
 				rv = KERN_RESOURCE_SHORTAGE;
 				goto out;
 			}
-			PMAP_UNLOCK(pmap);
-			vm_wait(ma->ma_vp, since);
-			PMAP_LOCK(pmap);
+			pmap_wait_for_pages(pmap);
 			goto retry;
 		}
 	}

@@ -135,6 +135,24 @@ fail:
 }
 
 /*
+ * An allocation has failed and been undone: wait until a whole mapping can be
+ * made, that is three tables and a chunk.  The pmap is locked before and after,
+ * but not meanwhile; no pv list lock is held.
+ *
+ * Waiting for just any free page would not do: what the failed attempt itself
+ * gave back is one, and the thread would try for ever.
+ */
+#define MAPPING_PAGES 4
+
+void
+pmap_wait_for_pages(struct pmap *pmap)
+{
+	PMAP_UNLOCK(pmap);
+	vm_wait_min(pmap->pm_vp, MAPPING_PAGES);
+	PMAP_LOCK(pmap);
+}
+
+/*
  * The page table of va, with one more reference.
  *
  * Returns NULL when no page is free.  With held == NULL that is all; otherwise
@@ -144,21 +162,16 @@ fail:
 struct vm_page *
 pmap_allocpte(struct pmap *pmap, vm_offset_t va, struct pv_held *held)
 {
-	struct machine *ma = pmap->pm_machine;
 	struct vm_page *m;
-	uint64_t since;
 	pte_t *pde;
 
 	PMAP_LOCK_ASSERT(pmap);
 	pde = pmap_pde(pmap, va);
-	since = held != NULL ? vm_wait_token(ma->ma_vp) : 0;
 	m = pmap_ref_table(
 	    pmap, pde == NULL ? 0 : pte_load(pde), pt_pindex(va), va);
 	if (m == NULL && held != NULL) {
-		pv_release_lock(ma->ma_pvt, held);
-		PMAP_UNLOCK(pmap);
-		vm_wait(ma->ma_vp, since);
-		PMAP_LOCK(pmap);
+		pv_release_lock(pmap->pm_machine->ma_pvt, held);
+		pmap_wait_for_pages(pmap);
 	}
 	return (m);
 }

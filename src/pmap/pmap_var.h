@@ -274,6 +274,7 @@ pt_entry_t pmap_next_pt(
  */
 struct vm_page *
 pmap_allocpte(struct pmap *pmap, vm_offset_t va, struct pv_held *held);
+void pmap_wait_for_pages(struct pmap *pmap);
 bool pmap_unwire_ptp(struct pmap *pmap, vm_offset_t va, struct vm_page *m,
     struct vm_page **free);
 bool pmap_unuse_pt(
