@@ -11,7 +11,8 @@
  * larger than its commit limit then fails with ENOMEM.  Every backed range that
  * does not touch another takes one or two entries of the process's map, 65530 by
  * default (vm.max_map_count); kva_back() fails with ENOMEM beyond.
- * ThreadSanitizer leaves a program about 1.5 TB for mappings on amd64.
+ * ThreadSanitizer, on amd64, has room for 1 TB: kva_map_noreserve() of 2 TB
+ * fails with ENOMEM there.
  */
 #include <sys/mman.h>
 

@@ -2,9 +2,11 @@
 /*
  * The host's clock.
  *
- * Why.  A lock operation that is profiled reads the clock twice.  Reading the
- * time stamp counter is some 10 to 20 ns, clock_gettime(2) twice that, or a
- * system call where the kernel does not trust the counter.
+ * Why.  A lock operation that is profiled reads the clock twice.  clock_gettime()
+ * costs more than twice what the time stamp counter does, and is a system call
+ * where the kernel does not trust the counter.
+ * Measured: AMD EPYC, a virtual machine, 10^7 calls in a loop: clock_ns() 10 ns,
+ * clock_gettime(CLOCK_MONOTONIC) 24 ns.
  *
  * The idea.  Where the CPU says that its counter is invariant (it ticks at one
  * rate in all power states, CPUID 80000007H, EDX bit 8), the counter's rate is
