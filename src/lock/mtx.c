@@ -43,6 +43,10 @@
  *
  * A woken thread that comes too late goes back to the head of its equals.
  *
+ * A waiter looks into the owner's struct thread.  It is never freed, but it has
+ * been made, perhaps by another CPU and a moment ago: so the operation that
+ * stores the pointer releases, and the load that gets it acquires.
+ *
  * Lock order.  The word, then its turnstile chain.
  *
  * Not provided.  Fairness: a running thread may barge past one being woken.
@@ -114,12 +118,12 @@ mtx_word_lock_hard(_Atomic uint64_t *word, struct thread *td)
 
 	lock_delay_init(&ld, td->td_sim);
 	for (;;) {
-		/* Relaxed: the CAS below decides. */
-		v = atomic_load_explicit(word, memory_order_relaxed);
+		/* Acquire: pairs with the owner's CAS; for owner_runs(). */
+		v = atomic_load_explicit(word, memory_order_acquire);
 		if (v == MTX_UNOWNED) {
-			/* Acquire: pairs with the release that freed it. */
+			/* Acquire: the release that freed it; release: *td. */
 			if (atomic_compare_exchange_strong_explicit(word, &v,
-				self, memory_order_acquire,
+				self, memory_order_acq_rel,
 				memory_order_relaxed))
 				return;
 			continue;

@@ -54,9 +54,9 @@ mtx_word_trylock(_Atomic uint64_t *word, struct thread *td)
 
 	KASSERT(
 	    td != NULL, ("mutex %#" PRIxPTR ": not attached", (uintptr_t)word));
-	/* Acquire: pairs with the release that freed the word. */
+	/* Acquire: the release that freed it; release: *td, see mtx.c. */
 	return (atomic_compare_exchange_strong_explicit(word, &v,
-	    (uint64_t)(uintptr_t)td, memory_order_acquire,
+	    (uint64_t)(uintptr_t)td, memory_order_acq_rel,
 	    memory_order_relaxed));
 }
 

@@ -115,12 +115,12 @@ wlock_hard(_Atomic uint64_t *word, struct thread *td)
 
 	lock_delay_init(&ld, td->td_sim);
 	for (;;) {
-		/* Relaxed: the CAS below decides. */
-		v = atomic_load_explicit(word, memory_order_relaxed);
+		/* Acquire: pairs with the owner's CAS; for holder_runs(). */
+		v = atomic_load_explicit(word, memory_order_acquire);
 		if (is_free(v)) {
-			/* Acquire: pairs with every release before it. */
+			/* Acquire: every release before; release: *td. */
 			if (atomic_compare_exchange_strong_explicit(word, &v,
-				writer(td) | v, memory_order_acquire,
+				writer(td) | v, memory_order_acq_rel,
 				memory_order_relaxed))
 				return;
 			continue;
@@ -161,8 +161,8 @@ rlock_hard(_Atomic uint64_t *word, struct thread *td)
 	for (;;) {
 		if (rw_word_try_rlock(word, td))
 			return;
-		/* Relaxed: a hint whether to spin. */
-		v = atomic_load_explicit(word, memory_order_relaxed);
+		/* Acquire: pairs with the owner's CAS; for holder_runs(). */
+		v = atomic_load_explicit(word, memory_order_acquire);
 		KASSERT((v & ~RW_LOCK_WAITERS) != writer(td),
 		    ("rwlock %#" PRIxPTR ": thread %u owns it for writing",
 			(uintptr_t)word, td->td_id));
@@ -273,9 +273,9 @@ rw_word_wlock(_Atomic uint64_t *word, struct thread *td)
 
 	KASSERT(td != NULL,
 	    ("rwlock %#" PRIxPTR ": not attached", (uintptr_t)word));
-	/* Acquire: pairs with every release before it. */
+	/* Acquire: every release before it; release: *td, as in mtx.c. */
 	if (__predict_false(!atomic_compare_exchange_strong_explicit(word, &v,
-		writer(td), memory_order_acquire, memory_order_relaxed)))
+		writer(td), memory_order_acq_rel, memory_order_relaxed)))
 		wlock_hard(word, td);
 }
 
@@ -287,9 +287,9 @@ rw_word_try_wlock(_Atomic uint64_t *word, struct thread *td)
 	KASSERT(td != NULL,
 	    ("rwlock %#" PRIxPTR ": not attached", (uintptr_t)word));
 	do {
-		/* Acquire: pairs with every release before it. */
+		/* Acquire: every release before it; release: *td. */
 		if (atomic_compare_exchange_strong_explicit(word, &v,
-			writer(td) | v, memory_order_acquire,
+			writer(td) | v, memory_order_acq_rel,
 			memory_order_relaxed))
 			return (true);
 	} while (is_free(v));

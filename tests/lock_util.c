@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+#include "lock_util.h"
+
+#include <inttypes.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lock/lock_profile.h"
+
+void
+lt_setup(struct lt *lt, const struct sim_ops *ops, unsigned ncpus, bool profile)
+{
+	memset(lt, 0, sizeof(*lt));
+	assert_int_equal(kmem_create(1, &lt->lt_kmem), 0);
+	assert_int_equal(sim_create(lt->lt_kmem, ops, ncpus, &lt->lt_sim), 0);
+	assert_int_equal(lock_env_create(lt->lt_sim, profile), 0);
+	assert_int_equal(sim_thread_attach(lt->lt_sim, 0, 0, &lt->lt_td), 0);
+	assert_int_equal(lock_thread_attach(lt->lt_td), 0);
+}
+
+static void
+print_violation(void *arg, const char *text)
+{
+	(void)arg;
+	print_error("%s\n", text);
+}
+
+void
+lt_teardown(struct lt *lt)
+{
+	assert_int_equal(lock_env_check(lt->lt_sim, print_violation, NULL), 0);
+	assert_int_equal(lock_profile_held(lt->lt_sim), 0);
+	lock_thread_detach(lt->lt_td);
+	sim_thread_detach(lt->lt_td);
+	lock_env_destroy(lt->lt_sim);
+	sim_destroy(lt->lt_sim);
+	assert_int_equal(kmem_destroy(lt->lt_kmem, stderr), 0);
+}
+
+/*
+ * Wait until all are here.  Without the gate a short test runs its threads one
+ * after the other, and each then sees what the one before wrote, in order, by
+ * way of detach and attach; whatever lock is tested.
+ */
+static void
+pass_gate(_Atomic unsigned *gate)
+{
+	if (gate == NULL)
+		return;
+	/* Relaxed: the gate must not order what the lock should. */
+	atomic_fetch_sub_explicit(gate, 1, memory_order_relaxed);
+	/* Relaxed: as above. */
+	while (atomic_load_explicit(gate, memory_order_relaxed) > 0)
+		(void)sched_yield();
+}
+
+static void
+thread_main(void *arg)
+{
+	struct lt_thread *lth = arg;
+	struct sim *sim = lth->lth_lt->lt_sim;
+	struct thread *td;
+
+	lth->lth_error =
+	    sim_thread_attach(sim, lth->lth_i % sim->sim_ncpus, 0, &td);
+	if (lth->lth_error != 0) {
+		pass_gate(lth->lth_gate);
+		return;
+	}
+	td->td_pri = lth->lth_pri;
+	lth->lth_error = lock_thread_attach(td);
+	pass_gate(lth->lth_gate);
+	if (lth->lth_error == 0) {
+		/* Release: the main thread looks into td. */
+		atomic_store_explicit(&lth->lth_td, td, memory_order_release);
+		lth->lth_fn(lth->lth_arg, lth->lth_i);
+		/* Relaxed: nobody waits for this thread any more. */
+		atomic_store_explicit(&lth->lth_td, NULL, memory_order_relaxed);
+		lock_thread_detach(td);
+	}
+	sim_thread_detach(td);
+}
+
+static void
+start(struct lt *lt, struct lt_thread *lth, _Atomic unsigned *gate, int pri,
+    void (*fn)(void *arg, unsigned i), void *arg, unsigned i)
+{
+	memset(lth, 0, sizeof(*lth));
+	lth->lth_lt = lt;
+	lth->lth_gate = gate;
+	lth->lth_fn = fn;
+	lth->lth_arg = arg;
+	lth->lth_i = i;
+	lth->lth_pri = pri;
+	assert_int_equal(lt->lt_sim->sim_ops->so_thread_create(lt->lt_sim, -1,
+			     thread_main, lth, &lth->lth_handle),
+	    0);
+}
+
+void
+lt_start(struct lt *lt, struct lt_thread *lth, int pri,
+    void (*fn)(void *arg, unsigned i), void *arg, unsigned i)
+{
+	start(lt, lth, NULL, pri, fn, arg, i);
+}
+
+void
+lt_join(struct lt_thread *lth)
+{
+	struct sim *sim = lth->lth_lt->lt_sim;
+
+	assert_int_equal(sim->sim_ops->so_thread_join(sim, lth->lth_handle), 0);
+	assert_int_equal(lth->lth_error, 0);
+}
+
+void
+lt_run(struct lt *lt, unsigned n, void (*fn)(void *arg, unsigned i), void *arg)
+{
+	lt_run_pri(lt, n, 1, fn, arg);
+}
+
+void
+lt_run_pri(struct lt *lt, unsigned n, unsigned npris,
+    void (*fn)(void *arg, unsigned i), void *arg)
+{
+	static struct lt_thread lth[LT_THREADS_MAX];
+	_Atomic unsigned gate = n;
+
+	assert_true(n <= LT_THREADS_MAX);
+	for (unsigned i = 0; i < n; i++)
+		start(lt, &lth[i], &gate, PRI_DEFAULT + (int)(i % npris), fn,
+		    arg, i);
+	for (unsigned i = 0; i < n; i++)
+		lt_join(&lth[i]);
+}
+
+void
+lt_await_blocked(struct lt_thread *lth, const void *key)
+{
+	struct thread *td;
+
+	for (;;) {
+		/* Acquire: pairs with the release in thread_main(). */
+		td = atomic_load_explicit(&lth->lth_td, memory_order_acquire);
+		/* Relaxed: only the value counts. */
+		if (td != NULL &&
+		    atomic_load_explicit(
+			&td->td_blocked_on, memory_order_relaxed) == key)
+			return;
+		(void)sched_yield();
+	}
+}
+
+uint64_t
+lt_seed(void)
+{
+	const char *s = getenv("PMAPSIM_SEED");
+	uint64_t seed = s != NULL ? strtoull(s, NULL, 0) : 20120;
+
+	print_message("PMAPSIM_SEED=%" PRIu64 "\n", seed);
+	return (seed);
+}
+
+uint64_t
+lt_random(uint64_t *state)
+{
+	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return (z ^ (z >> 31));
+}
+
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#define LT_COST 8
+#elif defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define LT_COST 2
+#else
+#define LT_COST 1
+#endif
+
+unsigned
+lt_scale(unsigned n)
+{
+	return (n / LT_COST > 0 ? n / LT_COST : 1);
+}
