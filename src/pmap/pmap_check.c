@@ -477,12 +477,11 @@ check_sum(struct pmap_checker *pc, int inv, const char *what, uint64_t found,
 		    (uintmax_t)found, what, (uintmax_t)n);
 }
 
-/* A row of list heads, of a segment's superpages [first, last]. */
+/* A row of list heads, of superpages that one segment has and none before. */
 struct md_row {
 	const char *mr_lo;
 	const char *mr_hi;
 	uint64_t mr_first;
-	uint64_t mr_last;
 };
 
 static int
@@ -493,6 +492,29 @@ md_row_compare(const void *a, const void *b)
 	return ((x->mr_lo > y->mr_lo) - (x->mr_lo < y->mr_lo));
 }
 
+/* The header of superpage r by its first and its last byte in seg. */
+static struct pv_header
+check_header(struct pmap_checker *pc, const struct vm_phys_seg *seg, uint64_t r)
+{
+	struct pv_table *pvt = pc->pc_ma->ma_pvt;
+	struct pv_header end, ph;
+	vm_paddr_t first = r << PDRSHIFT, last = first + PDRMASK;
+
+	if (first < seg->start)
+		first = seg->start;
+	if (last >= seg->end)
+		last = seg->end - 1;
+	pvt->pvt_ops->pvl_lookup(pvt, first, NULL, &ph);
+	pvt->pvt_ops->pvl_lookup(pvt, last, NULL, &end);
+	if (ph.ph_word != end.ph_word || ph.ph_md != end.ph_md)
+		bad(pc, 37, "superpage %#jx has two headers",
+		    (uintmax_t)(r << PDRSHIFT));
+	if (ph.ph_word == (char *)pvt->pvt_dummy + pvt->pvt_word_off)
+		bad(pc, 37, "superpage %#jx has no header",
+		    (uintmax_t)(r << PDRSHIFT));
+	return (ph);
+}
+
 /* Inv. 37: list heads ascend within a segment and are shared only by right. */
 static void
 check_headers(struct pmap_checker *pc)
@@ -501,68 +523,53 @@ check_headers(struct pmap_checker *pc)
 	struct pv_table *pvt = pc->pc_ma->ma_pvt;
 	struct md_row rows[VM_PHYSSEG_MAX];
 	const struct vm_phys_seg *seg;
-	struct pv_header end, ph;
-	const char *prev;
-	uint64_t r;
-	int i;
+	struct pv_header last = { 0 }, ph;
+	uint64_t last_r = UINT64_MAX, r;
+	size_t i, n = 0;
 
-	for (i = 0; i < vp->vp_nsegs; i++) {
-		seg = &vp->vp_segs[i];
-		rows[i].mr_first = seg->start >> PDRSHIFT;
-		rows[i].mr_last = (seg->end - 1) >> PDRSHIFT;
-		prev = NULL;
-		for (r = rows[i].mr_first; r <= rows[i].mr_last; r++) {
-			/* The superpage's first and last byte in segment. */
-			pvt->pvt_ops->pvl_lookup(pvt,
-			    r == rows[i].mr_first ? seg->start : r << PDRSHIFT,
-			    NULL, &ph);
-			pvt->pvt_ops->pvl_lookup(pvt,
-			    r == rows[i].mr_last ? seg->end - 1
-						 : (r << PDRSHIFT) + PDRMASK,
-			    NULL, &end);
-			if (ph.ph_word != end.ph_word || ph.ph_md != end.ph_md)
-				bad(pc, 37, "superpage %#jx has two headers",
-				    (uintmax_t)(r << PDRSHIFT));
-			if (prev != NULL && (const char *)ph.ph_md <= prev)
+	for (seg = vp->vp_segs; seg < &vp->vp_segs[vp->vp_nsegs]; seg++) {
+		rows[n].mr_lo = NULL;
+		r = seg->start >> PDRSHIFT;
+		for (; r <= (seg->end - 1) >> PDRSHIFT; r++) {
+			ph = check_header(pc, seg, r);
+			if (r == last_r) {
+				/* Shared with the segments before. */
+				if (ph.ph_word != last.ph_word ||
+				    ph.ph_md != last.ph_md)
+					bad(pc, 37,
+					    "superpage %#jx has a header in "
+					    "each of two segments",
+					    (uintmax_t)(r << PDRSHIFT));
+				continue;
+			}
+			if (rows[n].mr_lo == NULL) {
+				rows[n].mr_lo = (const char *)ph.ph_md;
+				rows[n].mr_first = r;
+			} else if (ph.ph_md <= last.ph_md) {
 				bad(pc, 37,
 				    "superpages %#jx and %#jx share a "
 				    "header",
 				    (uintmax_t)((r - 1) << PDRSHIFT),
 				    (uintmax_t)(r << PDRSHIFT));
-			if (ph.ph_word ==
-			    (char *)pvt->pvt_dummy + pvt->pvt_word_off)
-				bad(pc, 37, "superpage %#jx has no header",
-				    (uintmax_t)(r << PDRSHIFT));
-			prev = (const char *)ph.ph_md;
-			if (r == rows[i].mr_first)
-				rows[i].mr_lo = prev;
+			}
+			rows[n].mr_hi = (const char *)ph.ph_md;
+			last = ph;
+			last_r = r;
 		}
-		rows[i].mr_hi = prev;
+		n += rows[n].mr_lo != NULL;
 	}
-	/* Segments ascend: neighbours may share one superpage. */
-	for (i = 1; i < vp->vp_nsegs; i++) {
-		if ((rows[i].mr_first == rows[i - 1].mr_last) !=
-		    (rows[i].mr_lo == rows[i - 1].mr_hi))
-			bad(pc, 37,
-			    "segments %d and %d: superpages %#jx and "
-			    "%#jx, headers %p and %p",
-			    i - 1, i, (uintmax_t)rows[i - 1].mr_last,
-			    (uintmax_t)rows[i].mr_first,
-			    (const void *)rows[i - 1].mr_hi,
-			    (const void *)rows[i].mr_lo);
-	}
-	qsort(rows, (size_t)vp->vp_nsegs, sizeof(rows[0]), md_row_compare);
-	for (i = 1; i < vp->vp_nsegs; i++) {
-		if (rows[i].mr_lo < rows[i - 1].mr_hi)
+	qsort(rows, n, sizeof(rows[0]), md_row_compare);
+	for (i = 1; i < n; i++) {
+		if (rows[i].mr_lo <= rows[i - 1].mr_hi)
 			bad(pc, 37,
 			    "header rows of superpages %#jx and %#jx "
 			    "overlap",
 			    (uintmax_t)rows[i - 1].mr_first,
 			    (uintmax_t)rows[i].mr_first);
 	}
-	if (!pv_list_empty(&((struct md_page *)(void *)((char *)pvt->pvt_dummy +
-				 pvt->pvt_md_off))
-				->pv_list))
+	/* Far beyond all memory: the dummy, in every layout. */
+	pvt->pvt_ops->pvl_lookup(pvt, UINT64_MAX, NULL, &ph);
+	if (!pv_list_empty(&ph.ph_md->pv_list))
 		bad(pc, 6, "the dummy header has mappings");
 }
 

@@ -42,6 +42,8 @@ add_row(struct pv_table *pvt, uint64_t from, uint64_t to)
 {
 	uint64_t first, end;
 
+	if (from == to)
+		return (0); /* nothing before the first segment */
 	first = (from + pvt->pvt_stride - 1) / pvt->pvt_stride;
 	end = to / pvt->pvt_stride;
 	pvt->pvt_nheaders += end - first;
