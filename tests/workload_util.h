@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef WORKLOAD_UTIL_H
+#define WORKLOAD_UTIL_H
+
+/* Small machines for tests of what stands above the pmap. */
+
+#include "pmapsim/machine.h"
+
+/* 128 MB in two domains of 64, with a superpage shared by two segments. */
+extern const char *const map_two_domains;
+
+struct machine_options {
+	unsigned mo_ncpus; /* 0: 1 */
+	bool mo_profile;
+	uint64_t mo_limit_pages;
+	const vm_paddr_t *mo_blacklist;
+	size_t mo_nblacklist;
+};
+
+/* Main thread only: asserts that it succeeds.  mo may be NULL. */
+struct machine *machine_of(
+    const char *map, const char *design, const struct machine_options *mo);
+/* The same: asserts that nothing leaked. */
+void machine_end(struct machine *m);
+
+/* PMAPSIM_SEED or a fixed one; printed. */
+uint64_t test_seed(void);
+
+#endif /* WORKLOAD_UTIL_H */
