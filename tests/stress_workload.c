@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Every lock backend under every layout in every scenario, 8 threads at once:
+ * for sanitizers and for the checker, not for speed.
+ */
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "pmapsim/workload.h"
+#include "workload_util.h"
+
+#define THREADS 8
+#define ROUNDS  15 /* enough that all threads run at once */
+
+static uint64_t seed;
+
+/* What a design is tested with: both ways to keep and to free chunks. */
+static const char *const options[] = { "", "+batch+chunks=global" };
+
+static void
+run_scenario(const char *design, const char *name, unsigned threads)
+{
+	struct machine_options mo = { .mo_ncpus = threads, .mo_profile = true };
+	struct workload_config wc = {
+		.wc_name = name,
+		.wc_threads = threads,
+		.wc_seed = seed,
+		.wc_rounds = ROUNDS,
+		.wc_params = {
+			.wp_text_copies = 2,
+			.wp_text_pages = 100,
+			.wp_anon_pages = 60,
+			.wp_range_pages = 128,
+			.wp_daemons = threads > 1 ? 2 : 0,
+		},
+	};
+	struct workload_result wr;
+	struct machine *m;
+	char err[256];
+
+	if (name[0] != 'p' || name[1] != 'a') /* only pageout has daemons */
+		wc.wc_params.wp_daemons = 0;
+	m = machine_of(map_two_domains, design, &mo);
+	if (workload_run(m, &wc, &wr, err, sizeof(err)) != 0)
+		fail_msg("%s: %s: %s", design, name, err);
+	if (wr.wr_void[0] != '\0')
+		fail_msg("%s: %s: void: %s", design, name, wr.wr_void);
+	for (unsigned i = 0; i < threads; i++)
+		assert_int_equal(wr.wr_threads[i].wt_rounds, ROUNDS);
+	assert_true(wr.wr_pv_locks > 0);
+	workload_result_free(&wr);
+	machine_end(m);
+}
+
+static void
+run_backend(const char *design, const struct pv_lock_ops *ops)
+{
+	for (const struct workload_info *wi = workload_list();
+	     wi->wi_name != NULL; wi++)
+		run_scenario(design, wi->wi_name,
+		    (ops->plo_flags & PLO_NOLOCK) != 0 ? 1 : THREADS);
+}
+
+static void
+every_backend_passes_every_scenario(void **state)
+{
+	const struct pv_lock_ops *const *p;
+	enum pv_layout *layout = *state;
+	char design[96];
+
+	for (p = pv_lock_ops_list(); *p != NULL; p++) {
+		for (size_t i = 0; i < 2; i++) {
+			(void)snprintf(design, sizeof(design), "%s/%s%s",
+			    pv_layout_name(*layout), (*p)->plo_name,
+			    options[i]);
+			printf("# %s\n", design);
+			run_backend(design, *p);
+		}
+	}
+}
+
+/* Few locks for many pages: waiting is the rule. */
+static void
+every_backend_passes_with_few_locks(void **state)
+{
+	const struct pv_lock_ops *const *p;
+	char design[96];
+
+	(void)state;
+	for (p = pv_lock_ops_list(); *p != NULL; p++) {
+		if (((*p)->plo_flags & PLO_NOLOCK) != 0)
+			continue;
+		(void)snprintf(design, sizeof(design), "hashed/%s+locks=2",
+		    (*p)->plo_name);
+		printf("# %s\n", design);
+		run_backend(design, *p);
+	}
+}
+
+static enum pv_layout layouts[PVL_COUNT] = {
+	[PVL_HASHED] = PVL_HASHED,
+	[PVL_PTRARRAY] = PVL_PTRARRAY,
+	[PVL_SPARSE] = PVL_SPARSE,
+	[PVL_SEGMENT] = PVL_SEGMENT,
+};
+
+/* The layout is the test's initial state, and in its name. */
+#define LAYOUT_TEST(f, pl)                                                     \
+	{                                                                      \
+		.name = #f ":" #pl, .test_func = f,                            \
+		.initial_state = &layouts[pl]                                  \
+	}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		LAYOUT_TEST(every_backend_passes_every_scenario, PVL_HASHED),
+		LAYOUT_TEST(every_backend_passes_every_scenario, PVL_PTRARRAY),
+		LAYOUT_TEST(every_backend_passes_every_scenario, PVL_SPARSE),
+		LAYOUT_TEST(every_backend_passes_every_scenario, PVL_SEGMENT),
+		cmocka_unit_test(every_backend_passes_with_few_locks),
+	};
+
+	seed = test_seed();
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
