@@ -28,6 +28,7 @@ struct queueing {
 	enum ts_queue q_queue[NTHREADS];
 	bool q_again[NTHREADS];
 	bool q_more[NTHREADS];
+	_Atomic unsigned q_places;   /* taken on the trail */
 	_Atomic unsigned q_returned; /* how many are off */
 	unsigned q_trail[NTHREADS];  /* in which order */
 	struct lt_thread q_lth[NTHREADS];
@@ -62,13 +63,14 @@ queue_up(void *arg, unsigned i)
 	struct queueing *q = arg;
 	struct thread *td = curthread();
 	struct turnstile_chain *tc;
+	unsigned n;
 
 	tc = turnstile_chain_lock(td, q->q_key[i]);
 	q->q_more[i] =
 	    turnstile_wait(tc, td, q->q_key[i], q->q_queue[i], q->q_again[i]);
-	/* Relaxed: woken one at a time, where the order is looked at. */
-	q->q_trail[atomic_load_explicit(&q->q_returned, memory_order_relaxed)] =
-	    i;
+	/* Relaxed: takes a place of its own, no more. */
+	n = atomic_fetch_add_explicit(&q->q_places, 1, memory_order_relaxed);
+	q->q_trail[n] = i;
 	/* Release: publishes the trail to the main thread. */
 	atomic_fetch_add_explicit(&q->q_returned, 1, memory_order_release);
 }
