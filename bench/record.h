@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef BENCH_RECORD_H
+#define BENCH_RECORD_H
+
+/*
+ * Records: one JSON object a line, written as soon as it is known.
+ *
+ *	{"type":"header", ...}	 first: host, build, configuration
+ *	{"type":"headers", ...}	 a design's pv headers on this map
+ *	{"type":"run", ...}	 a repeat of a design, "kind":"real"
+ *	{"type":"micro", ...}	 a repeat of the micro loops, "kind":"real"
+ *	{"type":"hostvm", ...}	 the host's kernel
+ *	{"type":"end", ...}	 last: how it ended
+ *
+ * Times are in nanoseconds, sizes in bytes.  Nothing is averaged.
+ */
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "env.h"
+#include "hostvm.h"
+#include "micro.h"
+#include "pmapsim/workload.h"
+
+struct record;
+
+/*
+ * Start a file, "-" for standard output.  Returns 0, or EX_CANTCREAT, having
+ * said why.
+ */
+int record_open(const char *path, struct record **rp);
+
+/*
+ * Write an object, which is given away, as a line.  The first failure is said,
+ * and is what record_close() returns.
+ */
+void record_write(struct record *r, json_t *object);
+
+/* Has a record been lost?  Accepts NULL. */
+bool record_failed(const struct record *r);
+
+/* Returns 0 or EX_IOERR.  Accepts NULL. */
+int record_close(struct record *r);
+
+/* Parts of records.  All are new references. */
+json_t *record_env(const struct env *e);
+json_t *record_memmap(const struct memmap *mm);
+json_t *record_run(const struct workload_result *wr);
+json_t *record_micro(const struct micro_config *mc, const char *design,
+    unsigned column, unsigned repeat, const struct micro_sample *ms);
+json_t *record_hostvm(const struct hostvm *hv);
+json_t *record_params(const struct workload_params *wp);
+json_t *
+record_headers(const struct pv_header_report *phr, uint64_t allocated_bytes);
+
+/* Set a number that may be none: null where it is not finite. */
+void record_set_real(json_t *object, const char *key, double v);
+void record_set_u64(json_t *object, const char *key, uint64_t v);
+void record_set_string(json_t *object, const char *key, const char *v);
+
+/* X(field of struct workload_params, "option", "ARG", max, "help") */
+#define RECORD_PARAMS(X)                                                       \
+	X(wp_text_copies, "text-copies", "K", 1024,                            \
+	    "exec_exit: copies of the shared text, 1 to 1024")                 \
+	X(wp_text_pages, "text-pages", "N", 1048576,                           \
+	    "exec_exit: pages that a process maps of its copy")                \
+	X(wp_anon_pages, "anon-pages", "N", 1048576,                           \
+	    "exec_exit, private: private pages of a process")                  \
+	X(wp_shared_pct, "shared-pct", "N", 100,                               \
+	    "one_pmap: percentage of work on shared ranges")                   \
+	X(wp_range_pages, "range-pages", "N", 1048576,                         \
+	    "one_pmap: pages in a range")                                      \
+	X(wp_daemons, "daemons", "N", 1024, "pageout: threads that scan")
+
+#endif /* BENCH_RECORD_H */
