@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * check_records FILE DESIGN...: are these the JSON lines of a pmapsim compare of
+ * these designs, in this order?  Prints the first line that is not, and why;
+ * exits 1 then.
+ */
+#include <err.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+struct check {
+	const char *c_path;
+	char **c_designs;
+	int c_ndesigns;
+	int c_line;
+	int c_repeats;
+	int c_headers; /* records of a design's pv headers so far */
+	int c_runs;
+	int c_profiled;
+	int c_ended;
+};
+
+static json_t *
+need(const struct check *c, json_t *o, const char *key, json_type type)
+{
+	json_t *v = json_object_get(o, key);
+
+	if (v == NULL || json_typeof(v) != type)
+		errx(1, "%s:%d: expected \"%s\" of JSON type %d", c->c_path,
+		    c->c_line, key, (int)type);
+	return (v);
+}
+
+static const char *
+need_string(const struct check *c, json_t *o, const char *key)
+{
+	return (json_string_value(need(c, o, key, JSON_STRING)));
+}
+
+static json_int_t
+need_int(const struct check *c, json_t *o, const char *key)
+{
+	return (json_integer_value(need(c, o, key, JSON_INTEGER)));
+}
+
+static void
+check_header(struct check *c, json_t *o)
+{
+	static const char *const strings[] = { "commit", "cc", "cflags", "cpu",
+		"kernel", "governor", "version", "workload", "pin" };
+	json_t *designs = need(c, o, "designs", JSON_ARRAY);
+
+	if (c->c_line != 1)
+		errx(1, "%s:%d: expected one header, first", c->c_path,
+		    c->c_line);
+	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
+		(void)need_string(c, o, strings[i]);
+	(void)need_int(c, o, "seed");
+	(void)need_int(c, o, "measure_ns");
+	(void)need_int(c, o, "warmup_ns");
+	(void)need(c, o, "pingpong_ns", JSON_REAL);
+	(void)need(c, o, "map", JSON_OBJECT);
+	(void)need(c, o, "params", JSON_OBJECT);
+	(void)need(c, o, "threads", JSON_ARRAY);
+	c->c_repeats = (int)need_int(c, o, "repeats");
+	if ((int)json_array_size(designs) != c->c_ndesigns)
+		errx(1, "%s:%d: expected %d designs", c->c_path, c->c_line,
+		    c->c_ndesigns);
+	for (int i = 0; i < c->c_ndesigns; i++) {
+		const char *s =
+		    json_string_value(json_array_get(designs, (size_t)i));
+
+		if (s == NULL || strcmp(s, c->c_designs[i]) != 0)
+			errx(1, "%s:%d: expected design %s", c->c_path,
+			    c->c_line, c->c_designs[i]);
+	}
+}
+
+static void
+check_headers(struct check *c, json_t *o)
+{
+	if (c->c_headers >= c->c_ndesigns ||
+	    strcmp(need_string(c, o, "design"), c->c_designs[c->c_headers]) !=
+		0)
+		errx(1, "%s:%d: expected pv headers in the order of designs",
+		    c->c_path, c->c_line);
+	if (need_int(c, o, "total_bytes") != need_int(c, o, "allocated_bytes"))
+		errx(1, "%s:%d: expected bytes reported to be bytes allocated",
+		    c->c_path, c->c_line);
+	c->c_headers++;
+}
+
+static void
+check_run(struct check *c, json_t *o)
+{
+	json_int_t column = need_int(c, o, "column");
+	json_t *threads = need(c, o, "per_thread", JSON_ARRAY), *t;
+	json_int_t ops = 0;
+	size_t i;
+
+	if (strcmp(need_string(c, o, "kind"), "real") != 0)
+		errx(1, "%s:%d: expected kind real", c->c_path, c->c_line);
+	if (column < 0 || column >= c->c_ndesigns ||
+	    strcmp(need_string(c, o, "design"), c->c_designs[column]) != 0)
+		errx(1, "%s:%d: expected a design of the header", c->c_path,
+		    c->c_line);
+	if ((json_int_t)json_array_size(threads) != need_int(c, o, "threads"))
+		errx(1, "%s:%d: expected a row for each thread", c->c_path,
+		    c->c_line);
+	json_array_foreach(threads, i, t)
+	{
+		ops += need_int(c, t, "enters") + need_int(c, t, "removes") +
+		    need_int(c, t, "pageops");
+	}
+	if (ops != need_int(c, o, "ops"))
+		errx(1, "%s:%d: expected ops to be the sum over threads",
+		    c->c_path, c->c_line);
+	if (json_is_true(json_object_get(o, "profile"))) {
+		c->c_profiled++;
+		if (json_array_size(need(c, o, "locks", JSON_ARRAY)) == 0)
+			errx(1, "%s:%d: expected locks in the profile",
+			    c->c_path, c->c_line);
+	}
+	(void)need(c, o, "sites", JSON_ARRAY);
+	(void)need(c, o, "jain", JSON_REAL);
+	(void)need(c, o, "void", JSON_NULL);
+	c->c_runs++;
+}
+
+static void
+check_line(struct check *c, const char *text)
+{
+	const char *type;
+	json_error_t je;
+	json_t *o;
+
+	o = json_loads(text, JSON_REJECT_DUPLICATES, &je);
+	if (o == NULL)
+		errx(1, "%s:%d: %s", c->c_path, c->c_line, je.text);
+	if (c->c_ended != 0)
+		errx(1, "%s:%d: expected nothing after the end", c->c_path,
+		    c->c_line);
+	type = need_string(c, o, "type");
+	if (strcmp(type, "header") == 0)
+		check_header(c, o);
+	else if (c->c_line == 1)
+		errx(1, "%s:%d: expected a header", c->c_path, c->c_line);
+	else if (strcmp(type, "headers") == 0)
+		check_headers(c, o);
+	else if (strcmp(type, "run") == 0)
+		check_run(c, o);
+	else if (strcmp(type, "micro") == 0)
+		(void)need(c, o, "remove_pages_ns", JSON_REAL);
+	else if (strcmp(type, "hostvm") == 0)
+		(void)need(c, o, "touch_ns", JSON_OBJECT);
+	else if (strcmp(type, "end") == 0)
+		c->c_ended = need_int(c, o, "status") == 0 ? 1 : -1;
+	else
+		errx(1, "%s:%d: type %s?", c->c_path, c->c_line, type);
+	json_decref(o);
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct check c = { .c_line = 0 };
+	char *line = NULL;
+	size_t size = 0;
+	FILE *f;
+
+	if (argc < 3)
+		errx(64, "expected FILE DESIGN...");
+	c.c_path = argv[1];
+	c.c_designs = argv + 2;
+	c.c_ndesigns = argc - 2;
+	f = fopen(c.c_path, "r");
+	if (f == NULL)
+		err(1, "%s", c.c_path);
+	while (getline(&line, &size, f) > 0) {
+		c.c_line++;
+		check_line(&c, line);
+	}
+	free(line);
+	(void)fclose(f);
+	if (c.c_ended != 1 || c.c_headers != c.c_ndesigns)
+		errx(1, "%s: expected to end well", c.c_path);
+	/* Off, on, and on one CPU. */
+	if (c.c_runs != 3 * c.c_ndesigns * c.c_repeats ||
+	    c.c_profiled != c.c_ndesigns * c.c_repeats)
+		errx(1, "%s: expected 3 runs a repeat and design, not %d of %d",
+		    c.c_path, c.c_runs, c.c_ndesigns * c.c_repeats);
+	return (0);
+}

@@ -1,0 +1,298 @@
+#!/bin/sh
+# What the program says, and how it ends: test_cli.sh PMAPSIM RECORDS MAPS
+# PMAPSIM is the program, RECORDS checks its JSON lines, MAPS is the folder of
+# bundled maps.  Prints each claim that does not hold; exits 1 if there is any.
+set -u
+
+pmapsim=$1
+records=$2
+maps=$3
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 130' INT TERM
+claims=0
+failed=0
+
+# As little work as there can be: a small map, two threads, short runs.
+small="--map $maps/vm-4cpu-3g-2n.map --threads 2 --seconds 0.002 --repeats 2"
+small="$small --quick --text-pages 64 --anon-pages 64"
+
+# run <argument>...: leaves status, out and err.
+run()
+{
+	status=0
+	"$pmapsim" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
+}
+
+# claim <what> <command>...: the command succeeds.
+claim()
+{
+	what=$1
+	shift
+	claims=$((claims + 1))
+	"$@" >/dev/null 2>&1 && return
+	failed=$((failed + 1))
+	echo "test_cli: does not hold: $what"
+	echo "  status $status; standard error:"
+	sed 's/^/    /' "$tmp/err"
+}
+
+out_has()
+{
+	grep -qF -e "$1" "$tmp/out"
+}
+
+# fails <status> <line> <argument>...: one line on standard error, exactly.
+fails()
+{
+	want=$1
+	line="pmapsim: $2"
+	shift 2
+	run "$@"
+	claims=$((claims + 1))
+	if [ "$status" -ne "$want" ] || [ "$(cat "$tmp/err")" != "$line" ]; then
+		failed=$((failed + 1))
+		echo "test_cli: pmapsim $*"
+		echo "  expected $want: $line"
+		echo "  found $status: $(cat "$tmp/err")"
+	fi
+}
+
+equal()
+{
+	[ "$1" = "$2" ]
+}
+
+# Commands and help.
+run
+claim "no command is wrong use" equal "$status" 64
+claim "and shows the commands" grep -q "^Commands:" "$tmp/err"
+run --version
+claim "--version succeeds" equal "$status" 0
+claim "--version has three numbers" \
+    grep -q '^pmapsim [0-9]*\.[0-9]*\.[0-9]*, commit ' "$tmp/out"
+for flag in --help -h help; do
+	run $flag
+	claim "$flag succeeds" equal "$status" 0
+	for command in compare micro memmap list help; do
+		claim "$flag names $command" grep -q "^  $command " "$tmp/out"
+	done
+done
+for command in compare micro memmap list; do
+	run $command --help
+	claim "$command --help succeeds" equal "$status" 0
+	claim "$command --help has examples" out_has "Examples:"
+	cp "$tmp/out" "$tmp/help"
+	run help $command
+	claim "help $command is the same" cmp -s "$tmp/out" "$tmp/help"
+	claim "help of $command fits into 90 columns" \
+	    awk 'length($0) > 90 { exit 1 }' "$tmp/help"
+done
+run compare --help
+for option in map threads designs workload text-copies text-pages anon-pages \
+    shared-pct range-pages daemons seconds repeats pin seed json locks quick \
+    check; do
+	claim "compare --help has --$option" grep -q "^  --$option" "$tmp/out"
+done
+run micro --help
+for option in map designs pages seconds repeats json; do
+	claim "micro --help has --$option" grep -q "^  --$option" "$tmp/out"
+done
+fails 64 'no command "foo"; there are compare, micro, memmap, list and help' foo
+fails 64 'no command "foo"; there are compare, micro, memmap, list and help' \
+    help foo
+fails 64 'help: expected at most one command' help list memmap
+fails 64 'no option --foo before a command; see "pmapsim --help"' --foo
+
+# Options.
+fails 64 'compare: "x": expected options only' compare x
+fails 64 'compare: no option --foo; see "pmapsim compare --help"' \
+    compare --foo=1
+fails 64 'compare: no option -t; see "pmapsim compare --help"' compare -t 1
+fails 64 '--threads: expected a value, N[,N]...' compare --threads
+fails 64 '--quick takes no value' compare --quick=1
+for n in 0 -1 1025 abc 1x 0x1 99999999999999999999; do
+	fails 64 "--threads: \"$n\": expected a number from 1 to 1024" \
+	    compare --threads "$n"
+done
+fails 64 '--threads: "": expected numbers between commas' compare --threads ""
+fails 64 '--threads: "1,,2": expected numbers between commas' \
+    compare --threads 1,,2
+fails 64 '--repeats: "0": expected a number from 1 to 1000' compare --repeats 0
+fails 64 '--text-copies: "1025": expected a number from 1 to 1024' \
+    compare --text-copies 1025
+fails 64 '--shared-pct: "101": expected a number from 1 to 100' \
+    compare --shared-pct 101
+for s in 0 -1 1e3 inf nan 90000 1,5; do
+	fails 64 "--seconds: \"$s\": expected seconds, from 0.001 to 86400" \
+	    compare --seconds "$s"
+done
+fails 64 '--designs: "head,": expected designs between commas' \
+    compare --designs head,
+fails 64 '--designs: "sparse/none" excludes nobody: expected --threads 1' \
+    compare --designs sparse/none --threads 2
+run compare --designs nosuch
+claim "an unknown design is wrong use" equal "$status" 64
+claim "and is one line" equal "$(wc -l <"$tmp/err")" 1
+run compare --designs sparse/nosuch
+claim "an unknown lock is answered with the locks" \
+    grep -q 'nosuch.*rwlock.*mtx8.*gen2' "$tmp/err"
+run compare --designs nosuch/rwlock
+claim "an unknown layout is answered with the layouts" \
+    grep -q 'nosuch.*hashed.*ptrarray.*sparse.*segment' "$tmp/err"
+run compare --workload nosuch
+claim "an unknown workload is wrong use" equal "$status" 64
+claim "and is answered with the workloads" \
+    grep -q 'nosuch.*private.*exec_exit.*one_pmap.*pageout' "$tmp/err"
+fails 64 \
+    '--pin: "x": expected compact, scatter, core, smt-last or none' \
+    compare --pin x
+fails 64 'micro: "x": expected options only' micro x
+fails 64 '--pages: "0": expected a number from 1 to 262144' micro --pages 0
+fails 64 'list: "x": expected layouts, locks, workloads, designs or maps' \
+    list x
+fails 64 'list: expected at most one topic' list locks maps
+fails 64 \
+    'memmap: expected one file or name; "pmapsim list maps" has the names' \
+    memmap
+
+# Inputs that are not there, or are not what they should be.
+fails 66 "$tmp/nosuch: No such file or directory" memmap "$tmp/nosuch"
+fails 66 "$tmp: Is a directory" memmap "$tmp"
+run compare --map nosuch
+claim "an unknown map is no input" equal "$status" 66
+claim "and is answered with the names" \
+    grep -q 'nosuch: .*vm-2cpu-256m.*xeon-2s-48t-256g' "$tmp/err"
+printf '# a map\n0-100 foo 0\n' >"$tmp/bad.map"
+run memmap "$tmp/bad.map"
+claim "a malformed map is bad data" equal "$status" 65
+claim "and is named with file and line" \
+    grep -q "^pmapsim: $tmp/bad.map:2: expected " "$tmp/err"
+: >"$tmp/empty.map"
+run memmap "$tmp/empty.map"
+claim "an empty map is bad data" equal "$status" 65
+status=0
+"$pmapsim" memmap - <"$tmp/bad.map" >"$tmp/out" 2>"$tmp/err" || status=$?
+claim "a map is read from standard input" \
+    grep -q '^pmapsim: (stdin):2: expected ' "$tmp/err"
+fails 73 "$tmp/nosuch/x: No such file or directory" \
+    compare --json "$tmp/nosuch/x"
+
+# Output that cannot be written.
+text='pmapsim: (stdout): expected to write the output, and could not'
+if [ -w /dev/full ]; then
+	status=0
+	"$pmapsim" list locks >/dev/full 2>"$tmp/err" || status=$?
+	claim "a full standard output is an error" equal "$status" 74
+	claim "and says so" equal "$(cat "$tmp/err")" "$text"
+	fails 74 '/dev/full: a record could not be written' \
+	    compare --json /dev/full
+fi
+status=0
+"$pmapsim" list locks >&- 2>"$tmp/err" || status=$?
+claim "a closed standard output is an error" equal "$status" 74
+claim "and says so" equal "$(cat "$tmp/err")" "$text"
+
+# list and memmap.
+run list
+claim "list succeeds" equal "$status" 0
+for topic in layouts locks workloads designs maps; do
+	run list $topic
+	claim "list $topic succeeds" equal "$status" 0
+	claim "list $topic says something" test -s "$tmp/out"
+done
+run list locks
+claim "gen2 makes a header of 32 bytes" \
+    grep -Eq '^gen2 +0 +32  ' "$tmp/out"
+claim "rwlock makes one of 64" grep -Eq '^rwlock +32 +64  ' "$tmp/out"
+run list maps
+for map in "$maps"/*.map; do
+	name=$(basename "$map" .map)
+	run list maps
+	claim "list maps has $name" out_has "$name"
+	# By name and from any folder; the largest reserve more than a
+	# sanitizer's shadow may have left.
+	status=0
+	(cd / && "$pmapsim" memmap "$name") >"$tmp/out" 2>"$tmp/err" ||
+	    status=$?
+	claim "memmap $name succeeds" equal "$status" 0
+	claim "memmap $name shows segments" out_has "segment"
+	claim "memmap $name shows sparse/gen2" out_has "sparse/gen2"
+	claim "memmap $name: bytes printed are bytes allocated" \
+	    sh -c "! grep -q ' NO\$' '$tmp/out'"
+done
+run memmap vm-2cpu-256m
+claim "segments 0 and 1 share a superpage" \
+    out_has "superpage 0 is shared by segments 0 and 1"
+
+# compare.
+# shellcheck disable=SC2086 # a list of words
+run compare $small --locks --json "$tmp/runs.jsonl"
+claim "compare succeeds" equal "$status" 0
+for title in "Lock waits of exec_exit" "rw:pmap pv list" "cnt_lock" \
+    "Work and waits" "bytes per GB" "remove_pages" "first touch"; do
+	claim "compare prints $title" out_has "$title"
+done
+claim "tables fit into 100 columns" sh -c \
+    "grep -v 'cnt_lock\\|([a-z ]*:' '$tmp/out' |
+    awk 'length(\$0) > 100 { exit 1 }'"
+claim "compare has no progress where there is no terminal" \
+    sh -c "! grep -q '%\\]' '$tmp/err'"
+claim "records are valid and complete" "$records" "$tmp/runs.jsonl" \
+    head superpage superpage+batch sparse/mtx8+batch sparse/gen2+batch
+# The command that the header prints leads to the same configuration.
+# shellcheck disable=SC2086
+run compare $small --designs sparse/gen2,head --json -
+cp "$tmp/out" "$tmp/runs.jsonl"
+claim "records on standard output are nothing else" \
+    "$records" "$tmp/runs.jsonl" sparse/gen2 head
+claim "and the tables go to standard error" \
+    grep -q "Lock waits of exec_exit" "$tmp/err"
+for workload in private one_pmap pageout; do
+	# shellcheck disable=SC2086
+	run compare $small --workload $workload --repeats 1 \
+	    --designs sparse/gen2+batch,hashed/rwlock+locks=16+pad
+	claim "compare runs $workload" equal "$status" 0
+done
+# More designs than fit beside each other, on one thread.
+# shellcheck disable=SC2086
+run compare $small --threads 1 --repeats 1 \
+    --designs head,head,sparse/none,segment/gen1,ptrarray/mtx8,sparse/rwlock
+claim "compare breaks wide tables" equal "$status" 0
+claim "and prints them in two" \
+    equal "$(grep -c "^rw:pmap pv list" "$tmp/out")" 2
+
+# A machine that is too small makes runs void, not slow.
+run compare --map "$maps/vm-2cpu-256m.map" --threads 2 --quick --repeats 1 \
+    --seconds 0.01 --designs head --anon-pages 70000
+claim "out of simulated memory is status 1" equal "$status" 1
+claim "and names the run" grep -q '^VOID: head, .*: .*memory' "$tmp/out"
+
+# Interrupted, once the runs have begun.
+rm -f "$tmp/runs.jsonl"
+# shellcheck disable=SC2086
+"$pmapsim" compare $small --seconds 60 --json "$tmp/runs.jsonl" \
+    >"$tmp/out" 2>"$tmp/err" &
+pid=$!
+while ! grep -q '"type":"headers".*gen2' "$tmp/runs.jsonl" 2>/dev/null; do
+	kill -0 $pid 2>/dev/null || break
+	sleep 0.1
+done
+kill -TERM $pid
+status=0
+wait $pid || status=$?
+claim "an interrupted compare says so by its status" equal "$status" 130
+claim "and in its output" out_has "INTERRUPTED"
+claim "and prints its tables" out_has "bytes per GB"
+
+# micro.
+run micro --map "$maps/vm-2cpu-256m.map" --designs sparse/gen2,sparse/none \
+    --seconds 0.001 --repeats 1 --pages 64 --json "$tmp/runs.jsonl"
+claim "micro succeeds" equal "$status" 0
+claim "micro prints remove_pages" out_has "remove_pages"
+claim "micro writes records" grep -q '"remove_pages_ns":' "$tmp/runs.jsonl"
+run micro --map "$maps/vm-2cpu-256m.map" --designs head --pages 262144
+claim "micro without memory is an error" equal "$status" 71
+
+echo "test_cli: $claims claims, $failed failed"
+[ $failed -eq 0 ]
