@@ -28,6 +28,9 @@
  *   3. td_blocked_on is the key from before the thread is visible on a queue
  *	until it is made runnable.  A thread that sleeps goes on sleeping while
  *	it is set, so a token left over from an earlier wake-up does no harm.
+ *	The other way round, the token is the thread's and not ours: whoever else
+ *	is to be woken by it must not wait for a lock between the moment the
+ *	wake-up may be sent and the so_block() that takes it.
  *   4. Whoever took a thread off a queue makes it runnable, after it has dropped
  *	the chain lock.  Nothing else reads or writes td_ts_next in between.
  *
