@@ -41,26 +41,29 @@ now_ms(void)
 	return ((double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6);
 }
 
+/* 0: all memory is free. */
 static void
-every_map_opens_and_checks(void **state)
+open_all(uint64_t limit_pages)
 {
+	struct vm_phys_config vpc = { .vpc_limit_pages = limit_pages };
 	struct phys_machine pm;
 	double t0, t1;
 	long kb0, kb1;
 	unsigned opened = 0;
 	int error;
 
-	(void)state;
-	printf(
-	    "%-24s %9s %5s %8s %8s\n", "map", "GiB", "segs", "open ms", "KB");
+	printf("%-24s %9s %5s %8s %8s\n", "map", "GiB free", "segs", "open ms",
+	    "KB");
 	for (size_t i = 0; phys_maps[i] != NULL; i++) {
 		kb0 = resident_kb();
 		t0 = now_ms();
-		error = phys_open_map(&pm, phys_maps[i], NULL);
+		error = phys_open_map(&pm, phys_maps[i], &vpc);
 		t1 = now_ms();
 		kb1 = resident_kb();
 		if (error == ENOMEM && PHYS_ADDRESS_SPACE_LIMITED) {
-			printf("%-24s skipped: address space\n", phys_maps[i]);
+			printf("%-24s skipped: the sanitizer has too little "
+			       "address space\n",
+			    phys_maps[i]);
 			continue;
 		}
 		assert_int_equal(error, 0);
@@ -74,11 +77,26 @@ every_map_opens_and_checks(void **state)
 	assert_true(opened > 0);
 }
 
+static void
+every_map_opens_and_checks(void **state)
+{
+	(void)state;
+	open_all(0);
+}
+
+static void
+every_map_opens_and_checks_with_little_memory(void **state)
+{
+	(void)state;
+	open_all(16384);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_map_opens_and_checks),
+		cmocka_unit_test(every_map_opens_and_checks_with_little_memory),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

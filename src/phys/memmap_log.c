@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Memory maps out of boot logs: a few lines among many, behind any time stamp
  * or prefix.
@@ -178,11 +179,10 @@ parse_smap(struct mm_reader *mr, struct mm_line *ml)
 		return (mm_expected(mr, &at, "a type after \"SMAP type=\""));
 	(void)take_field(ml, "xattr=", &xattr);
 	at = *ml;
+	mm_skip_blanks(&at);
 	if (!take_field(ml, "base=", &me.me_start) ||
-	    !take_field(ml, "len=", &len)) {
-		mm_skip_blanks(&at);
+	    !take_field(ml, "len=", &len))
 		return (mm_expected(mr, &at, "base=B len=L"));
-	}
 	if (len > UINT64_MAX - me.me_start)
 		return (mm_expected(mr, &at, "an end below 2^64"));
 	me.me_end = me.me_start + len;

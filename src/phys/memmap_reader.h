@@ -53,6 +53,15 @@ int mm_map_line(struct mm_reader *mr, struct mm_line *ml);
 int mm_iomem_line(struct mm_reader *mr, struct mm_line *ml);
 int mm_log_line(struct mm_reader *mr, struct mm_line *ml);
 
+/*
+ * Make a map of what was recorded.  numbered: domain numbers are the author's,
+ * and a gap between them is an error.  Returns as above.
+ */
+int mm_build(struct mm_reader *mr, bool numbered, struct memmap **mmp);
+
+/* Whole pages in a range. */
+uint64_t mm_usable_pages(vm_paddr_t start, vm_paddr_t end);
+
 /* Would mm_log_line() look at this line, or mm_iomem_line() accept its start? */
 bool mm_is_log_line(const struct mm_line *ml);
 bool mm_is_iomem_line(const struct mm_line *ml);

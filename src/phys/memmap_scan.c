@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Scanning one line of a memory map, and saying what is wrong with it.
  */

@@ -122,14 +122,13 @@ vm_buddy_is_pristine(
 	    (vpr->vpr_bits[i / 64] >> (i % 64) & 1) != 0);
 }
 
-/* Materialise the pristine block at pa; the caller queues it or splits it. */
-static struct vm_page *
-pristine_take(struct vm_phys *vp, const struct vm_phys_seg *seg, vm_paddr_t pa)
+void
+vm_buddy_drop_pristine(
+    struct vm_phys *vp, const struct vm_phys_seg *seg, vm_paddr_t pa)
 {
 	int segind = vm_phys_segind(vp, seg);
 	struct vm_pristine *vpr = &vp->vp_private->vpp_pristine[segind];
 	struct vm_freelist *fl = seg->free_queues;
-	struct vm_page *m;
 	uint64_t i;
 
 	i = (pa >> VM_BLOCK_SHIFT) - vpr->vpr_first;
@@ -137,10 +136,18 @@ pristine_take(struct vm_phys *vp, const struct vm_phys_seg *seg, vm_paddr_t pa)
 	if (--vpr->vpr_count == 0)
 		fl->fl_pristine &= ~(UINT64_C(1) << segind);
 	fl->fl_pristine_count--;
-	m = vm_seg_page(seg, pa);
+}
+
+/* Materialise the pristine block at pa; the caller queues it or splits it. */
+static struct vm_page *
+pristine_take(struct vm_phys *vp, const struct vm_phys_seg *seg, vm_paddr_t pa)
+{
+	struct vm_page *m = vm_seg_page(seg, pa);
+
+	vm_buddy_drop_pristine(vp, seg, pa);
 	KASSERT(m->order_inv == 0 && m->pool == VM_FREEPOOL_DEFAULT,
 	    ("pristine block %#jx was written to", (uintmax_t)pa));
-	vm_page_materialise(vp, m, segind);
+	vm_page_materialise(vp, m, vm_phys_segind(vp, seg));
 	return (m);
 }
 

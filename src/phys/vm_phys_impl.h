@@ -153,6 +153,9 @@ vm_page_materialise(struct vm_phys *vp, struct vm_page *m, int segind)
 	}
 }
 
+/* vm_phys_boot.c.  Returns 0, ENOMEM. */
+int vm_phys_boot(struct vm_phys *vp, const struct vm_phys_config *vpc);
+
 /*
  * vm_buddy.c.  None of these looks at locks, as the creator of a machine needs
  * none; everybody else holds the free queue lock of the domain.
@@ -184,6 +187,10 @@ struct vm_page *vm_buddy_take(
 
 bool vm_buddy_is_pristine(
     const struct vm_phys *vp, const struct vm_phys_seg *seg, vm_paddr_t pa);
+
+/* Take a pristine block off its queue for good, without touching it. */
+void vm_buddy_drop_pristine(
+    struct vm_phys *vp, const struct vm_phys_seg *seg, vm_paddr_t pa);
 
 /* Does a free block of the largest order begin at pa? */
 static inline bool

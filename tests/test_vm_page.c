@@ -1,0 +1,638 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "phys_util.h"
+
+#define SMALL_MAP "100000-2000000 usable 0\n2000000-4000000 usable 1\n"
+/* 1 GiB a domain: large enough for page caches of one CPU. */
+#define CACHE_MAP "1000000-41000000 usable 0\n41000000-81000000 usable 1\n"
+
+#define NTHREADS 4
+
+static struct phys_machine pm;
+
+static int
+open_small(void **state)
+{
+	(void)state;
+	assert_int_equal(phys_open_text(&pm, SMALL_MAP, NULL), 0);
+	return (0);
+}
+
+static int
+open_cached(void **state)
+{
+	(void)state;
+	assert_int_equal(phys_open_text(&pm, CACHE_MAP, NULL), 0);
+	assert_true(pm.pm_vp->vp_domains[0]->vmd_has_pgcache);
+	return (0);
+}
+
+static int
+close_pm(void **state)
+{
+	(void)state;
+	assert_int_equal(phys_check(&pm), 0);
+	phys_close(&pm);
+	return (0);
+}
+
+static uint32_t
+refs(const struct vm_page *m)
+{
+	/* Relaxed: one thread. */
+	return (atomic_load_explicit(&m->ref_count, memory_order_relaxed));
+}
+
+static uint64_t
+accounted(int domain)
+{
+	/* Relaxed: one thread. */
+	return (
+	    atomic_load_explicit(&pm.pm_vp->vp_domains[domain]->vmd_free_count,
+		memory_order_relaxed));
+}
+
+static bool
+is_filled(const struct vm_page *m, int byte)
+{
+	const unsigned char *p = PHYS_TO_DMAP(pm.pm_vp, m->phys_addr);
+
+	for (unsigned i = 0; i < PAGE_SIZE; i++) {
+		if (p[i] != byte)
+			return (false);
+	}
+	return (true);
+}
+
+static void
+fill(const struct vm_page *m, int byte)
+{
+	memset(PHYS_TO_DMAP(pm.pm_vp, m->phys_addr), byte, PAGE_SIZE);
+}
+
+static void
+pages_come_as_asked_for(void **state)
+{
+	struct vm_page *m, *n;
+	uint64_t free = vm_free_count(pm.pm_vp, -1);
+
+	(void)state;
+	m = vm_page_alloc(pm.pm_vp, 0, 0);
+	assert_int_equal(refs(m), 0);
+	assert_int_equal(m->pool, VM_FREEPOOL_DEFAULT);
+	assert_int_equal(m->oflags, 0);
+	n = vm_page_alloc(pm.pm_vp, 1, VM_PAGE_NOOBJ | VM_PAGE_ZERO);
+	assert_int_equal(refs(n), 1);
+	assert_int_equal(n->pool, VM_FREEPOOL_DIRECT);
+	assert_int_equal(n->oflags, VPO_UNMANAGED);
+	assert_int_equal(vm_page_domain(pm.pm_vp, n), 1);
+	assert_int_equal(vm_free_count(pm.pm_vp, -1), free - 2);
+	assert_int_equal(
+	    vm_free_count(pm.pm_vp, 1), vm_total_pages(pm.pm_vp, 1) - 1);
+	assert_int_equal(sim_counter(pm.pm_sim, CTR_PAGE_ALLOCS), 2);
+	n->pindex = 17;
+	n->valid = 0xff;
+	vm_page_aflag_set(n, PGA_REFERENCED);
+	vm_page_dirty(n);
+	m->q_next = n;
+	vm_page_free_list(pm.pm_vp, m);
+	assert_int_equal(refs(n), 0);
+	assert_int_equal(n->pindex, 0);
+	assert_int_equal(n->valid, 0);
+	assert_int_equal(vm_page_aflags(n), 0);
+	assert_int_equal(n->oflags, 0);
+	assert_int_equal(vm_free_count(pm.pm_vp, -1), free);
+	assert_int_equal(sim_counter(pm.pm_sim, CTR_PAGE_FREES), 2);
+}
+
+static void
+zeroed_pages_are_zero_and_others_keep_their_contents(void **state)
+{
+	struct vm_page *m;
+
+	(void)state;
+	/* Never used: zero without being written. */
+	m = vm_page_alloc(pm.pm_vp, 0, VM_PAGE_ZERO);
+	assert_true(is_filled(m, 0));
+	fill(m, 0x5a);
+	vm_page_free(pm.pm_vp, m);
+	assert_ptr_equal(vm_page_alloc(pm.pm_vp, 0, 0), m);
+	assert_true(is_filled(m, 0x5a));
+	vm_page_free(pm.pm_vp, m);
+	assert_ptr_equal(vm_page_alloc(pm.pm_vp, 0, VM_PAGE_ZERO), m);
+	assert_true(is_filled(m, 0));
+
+	/* The promise is believed, once. */
+	m->flags |= PG_ZERO;
+	vm_page_free(pm.pm_vp, m);
+	assert_ptr_equal(vm_page_alloc(pm.pm_vp, 0, VM_PAGE_ZERO), m);
+	assert_int_equal(m->flags & PG_ZERO, 0);
+	fill(m, 0x5a);
+	vm_page_free(pm.pm_vp, m);
+	assert_ptr_equal(vm_page_alloc(pm.pm_vp, 0, VM_PAGE_ZERO), m);
+	assert_true(is_filled(m, 0));
+	fill(m, 1);
+	vm_page_zero(pm.pm_vp, m);
+	assert_true(is_filled(m, 0));
+	vm_page_free(pm.pm_vp, m);
+}
+
+static void
+orders_and_runs_are_accounted(void **state)
+{
+	struct vm_page *m, *n;
+	uint64_t free = vm_free_count(pm.pm_vp, -1);
+
+	(void)state;
+	m = vm_page_alloc_order(pm.pm_vp, 1, 9, VM_PAGE_ZERO);
+	assert_int_equal(m->phys_addr & PDRMASK, 0);
+	for (unsigned i = 0; i < 512; i++)
+		assert_int_equal(m[i].phys_addr, m->phys_addr + i * 4096);
+	n = vm_page_alloc_contig(
+	    pm.pm_vp, 0, 10, 0, UINT64_MAX, 0x10000, 0, VM_PAGE_NOOBJ);
+	assert_int_equal(n->phys_addr & 0xffff, 0);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(refs(&n[i]), 1);
+	assert_int_equal(vm_free_count(pm.pm_vp, -1), free - 522);
+	assert_null(vm_page_alloc_contig(
+	    pm.pm_vp, 0, 10, 0x8000000, UINT64_MAX, 0, 0, 0));
+	assert_int_equal(vm_free_count(pm.pm_vp, -1), free - 522);
+	assert_int_equal(phys_check(&pm), 0);
+	for (unsigned i = 0; i < 512; i++)
+		vm_page_free(pm.pm_vp, &m[i]);
+	for (unsigned i = 0; i < 10; i++)
+		vm_page_free(pm.pm_vp, &n[i]);
+}
+
+/* Everything that class may have, as a list. */
+static struct vm_page *
+take_all(int domain, int flags, uint64_t *np)
+{
+	struct vm_page *list = NULL, *m;
+
+	*np = 0;
+	while ((m = vm_page_alloc(pm.pm_vp, domain, flags)) != NULL) {
+		m->q_next = list;
+		list = m;
+		++*np;
+	}
+	return (list);
+}
+
+static void
+classes_leave_reserves_and_exhaustion_gives_null(void **state)
+{
+	struct vm_domain *vmd = pm.pm_vp->vp_domains[0];
+	struct vm_page *a, *b, *c;
+	uint64_t n, total = vm_total_pages(pm.pm_vp, 0);
+
+	(void)state;
+	/* 32 + 34 and 1/768 of the domain. */
+	assert_int_equal(vmd->vmd_free_reserved, 66 + total / 768);
+	a = take_all(0, VM_PAGE_EXACT, &n);
+	assert_int_equal(n, total - vmd->vmd_free_reserved);
+	b = take_all(0, VM_PAGE_EXACT | VM_PAGE_SYSTEM, &n);
+	assert_int_equal(n, vmd->vmd_free_reserved - 2);
+	c = take_all(0, VM_PAGE_EXACT | VM_PAGE_INTERRUPT | VM_PAGE_NOOBJ, &n);
+	assert_int_equal(n, 2);
+	assert_int_equal(vm_free_count(pm.pm_vp, 0), 0);
+	assert_int_equal(phys_check(&pm), 0);
+	vm_page_free_list(pm.pm_vp, c);
+	vm_page_free_list(pm.pm_vp, b);
+	vm_page_free_list(pm.pm_vp, a);
+	assert_int_equal(vm_free_count(pm.pm_vp, 0), total);
+}
+
+static void
+other_domains_follow_in_cyclic_order(void **state)
+{
+	struct vm_page *a, *m;
+	uint64_t n;
+
+	(void)state;
+	a = take_all(1, VM_PAGE_EXACT, &n);
+	m = vm_page_alloc(pm.pm_vp, 1, 0);
+	assert_int_equal(vm_page_domain(pm.pm_vp, m), 0);
+	assert_null(vm_page_alloc(pm.pm_vp, 1, VM_PAGE_EXACT));
+	assert_null(vm_page_alloc_order(pm.pm_vp, 1, 12, VM_PAGE_EXACT));
+	vm_page_free(pm.pm_vp, m);
+	vm_page_free_list(pm.pm_vp, a);
+}
+
+static void
+an_order_may_be_missing_though_pages_are_free(void **state)
+{
+	struct vm_page *a, *m;
+	uint64_t free, n;
+
+	(void)state;
+	a = take_all(0, VM_PAGE_INTERRUPT, &n);
+	/* Free every other page. */
+	for (m = a; m != NULL && m->q_next != NULL; m = m->q_next) {
+		struct vm_page *victim = m->q_next;
+
+		m->q_next = victim->q_next;
+		vm_page_free(pm.pm_vp, victim);
+		if (m->q_next == NULL)
+			break;
+	}
+	free = accounted(0);
+	assert_true(free > 1000);
+	assert_null(vm_page_alloc_order(pm.pm_vp, 0, 1, VM_PAGE_EXACT));
+	assert_int_equal(accounted(0), free);
+	assert_int_equal(phys_check(&pm), 0);
+	vm_page_free_list(pm.pm_vp, a);
+}
+
+static void
+caches_import_buckets_and_keep_freed_pages(void **state)
+{
+	struct vm_page *m, *n;
+	uint64_t free = vm_free_count(pm.pm_vp, 0);
+	uint64_t cached;
+
+	(void)state;
+	m = vm_page_alloc(pm.pm_vp, 0, 0);
+	assert_int_not_equal(m->flags & PG_PCPU_CACHE, 0);
+	assert_int_equal(m->phys_addr, 0x1000000);
+	cached = vm_pgcache_count(pm.pm_vp, 0);
+	assert_true(cached > 0);
+	/* Cached pages are free to users, not to the accounting. */
+	assert_int_equal(vm_free_count(pm.pm_vp, 0), free - 1);
+	assert_int_equal(accounted(0), free - 1 - cached);
+	assert_int_equal(phys_check(&pm), 0);
+	n = vm_page_alloc(pm.pm_vp, 0, 0);
+	assert_int_equal(n->phys_addr, 0x1001000);
+	assert_int_equal(vm_pgcache_count(pm.pm_vp, 0), cached - 1);
+	vm_page_free(pm.pm_vp, m);
+	assert_int_equal(vm_pgcache_count(pm.pm_vp, 0), cached);
+	assert_ptr_equal(vm_page_alloc(pm.pm_vp, 0, VM_PAGE_ZERO), m);
+	vm_page_free(pm.pm_vp, m);
+	vm_page_free(pm.pm_vp, n);
+	assert_int_equal(vm_free_count(pm.pm_vp, 0), free);
+	assert_int_equal(vm_pgcache_drain(pm.pm_vp), cached + 1);
+	assert_int_equal(accounted(0), free);
+}
+
+static void
+remote_pages_do_not_enter_the_cache(void **state)
+{
+	struct vm_page *m;
+
+	(void)state;
+	m = vm_page_alloc(pm.pm_vp, 1, 0);
+	assert_int_equal(m->flags & PG_PCPU_CACHE, 0);
+	vm_page_free(pm.pm_vp, m);
+	assert_int_equal(vm_pgcache_count(pm.pm_vp, -1), 0);
+	assert_int_equal(vm_pgcache_count(pm.pm_vp, 0), 0);
+	assert_int_equal(vm_pgcache_count(pm.pm_vp, 1), 0);
+}
+
+static void
+a_full_cache_returns_a_bucket(void **state)
+{
+	static struct vm_page *pages[2000];
+	uint64_t free = vm_free_count(pm.pm_vp, 0);
+
+	(void)state;
+	for (int i = 0; i < 2000; i++)
+		pages[i] = vm_page_alloc(pm.pm_vp, 0, VM_PAGE_NOOBJ);
+	for (int i = 0; i < 2000; i++) {
+		vm_page_free(pm.pm_vp, pages[i]);
+		assert_true(vm_pgcache_count(pm.pm_vp, 0) <= VM_PGCACHE_MAX);
+	}
+	assert_int_equal(vm_free_count(pm.pm_vp, 0), free);
+}
+
+static void
+an_allocation_that_would_fail_drains_the_own_cache(void **state)
+{
+	struct vm_page *a, *b;
+	uint64_t n, total = vm_total_pages(pm.pm_vp, 0);
+
+	(void)state;
+	vm_page_free(pm.pm_vp, vm_page_alloc(pm.pm_vp, 0, VM_PAGE_NOOBJ));
+	assert_true(vm_pgcache_count(pm.pm_vp, 0) > 0);
+	a = take_all(0, VM_PAGE_EXACT | VM_PAGE_INTERRUPT, &n);
+	assert_int_equal(n, total);
+	b = take_all(0, VM_PAGE_EXACT | VM_PAGE_INTERRUPT, &n);
+	assert_null(b);
+	vm_page_free_list(pm.pm_vp, a);
+}
+
+static void
+small_domains_have_no_caches(void **state)
+{
+	struct vm_page *m;
+
+	(void)state;
+	assert_false(pm.pm_vp->vp_domains[0]->vmd_has_pgcache);
+	m = vm_page_alloc(pm.pm_vp, 0, 0);
+	assert_int_equal(m->flags & PG_PCPU_CACHE, 0);
+	vm_page_free(pm.pm_vp, m);
+	assert_int_equal(vm_pgcache_count(pm.pm_vp, 0), 0);
+}
+
+static void
+caches_can_be_switched_off(void **state)
+{
+	struct vm_phys_config vpc = { .vpc_no_page_cache = true };
+
+	(void)state;
+	assert_int_equal(phys_open_text(&pm, CACHE_MAP, &vpc), 0);
+	assert_false(pm.pm_vp->vp_domains[0]->vmd_has_pgcache);
+	assert_int_equal(close_pm(NULL), 0);
+}
+
+static void
+attaching_fails_cleanly(void **state)
+{
+	struct thread *td = pm.pm_td;
+
+	(void)state;
+	/* A cache that a thread has left is used again, without allocating. */
+	vm_pgcache_detach(pm.pm_vp, td);
+	kmem_fail_nth(pm.pm_kmem, 1);
+	assert_int_equal(vm_pgcache_attach(pm.pm_vp, td), 0);
+	assert_false(kmem_failed(pm.pm_kmem));
+	vm_pgcache_detach(pm.pm_vp, td);
+	td->td_domain = 1;
+	kmem_fail_nth(pm.pm_kmem, 1);
+	assert_int_equal(vm_pgcache_attach(pm.pm_vp, td), ENOMEM);
+	assert_null(td->td_pgcache);
+	kmem_fail_nth(pm.pm_kmem, 0);
+	assert_int_equal(vm_pgcache_attach(pm.pm_vp, td), 0);
+}
+
+/* A thread that allocates, stamps, checks stamps and frees. */
+struct worker {
+	unsigned w_id;
+	uint64_t w_seed;
+	uint64_t w_errors;
+	uint64_t w_done;
+	unsigned w_rounds;
+	bool w_wait; /* wait for memory where there is none */
+	void *w_handle;
+};
+
+static void
+work(void *arg)
+{
+	static const int kinds[] = { 0, VM_PAGE_NOOBJ, VM_PAGE_ZERO,
+		VM_PAGE_NOOBJ | VM_PAGE_ZERO };
+	struct vm_page *held[64] = { NULL }, *m;
+	struct worker *w = arg;
+	struct thread *td;
+	uint64_t *stamp, token, rnd = w->w_seed;
+	unsigned i;
+	int flags;
+
+	td = phys_attach(&pm, 0, (int)w->w_id % 2);
+	if (td == NULL) {
+		w->w_errors++;
+		return;
+	}
+	for (unsigned n = 0; n < w->w_rounds; n++) {
+		i = (unsigned)(phys_random(&rnd) % 64);
+		flags = kinds[phys_random(&rnd) % 4];
+		m = held[i];
+		if (m != NULL) {
+			stamp = PHYS_TO_DMAP(pm.pm_vp, m->phys_addr);
+			w->w_errors += stamp[w->w_id] != (w->w_id + 1) ||
+			    stamp[100] != m->phys_addr;
+			held[i] = NULL;
+			vm_page_free(pm.pm_vp, m);
+			continue;
+		}
+		token = vm_wait_token(pm.pm_vp);
+		m = vm_page_alloc(pm.pm_vp, td->td_domain, flags);
+		if (m == NULL) {
+			if (!w->w_wait)
+				continue;
+			/* Holding nothing, so that somebody gets on. */
+			for (i = 0; i < 64; i++) {
+				if (held[i] != NULL)
+					vm_page_free(pm.pm_vp, held[i]);
+				held[i] = NULL;
+			}
+			vm_wait(pm.pm_vp, token);
+			continue;
+		}
+		w->w_done++;
+		stamp = PHYS_TO_DMAP(pm.pm_vp, m->phys_addr);
+		if ((flags & VM_PAGE_ZERO) != 0) {
+			w->w_errors += stamp[100] != 0 || stamp[w->w_id] != 0;
+		}
+		stamp[w->w_id] = w->w_id + 1;
+		stamp[100] = m->phys_addr;
+		held[i] = m;
+	}
+	for (i = 0; i < 64; i++) {
+		if (held[i] != NULL)
+			vm_page_free(pm.pm_vp, held[i]);
+	}
+	phys_detach(&pm, td);
+}
+
+static void
+run_workers(unsigned rounds, bool wait)
+{
+	struct worker w[NTHREADS];
+	uint64_t seed = phys_seed();
+
+	for (unsigned i = 0; i < NTHREADS; i++) {
+		w[i] = (struct worker){
+			.w_id = i,
+			.w_seed = seed + i,
+			.w_rounds = rounds,
+			.w_wait = wait,
+		};
+		assert_int_equal(sim_real_ops.so_thread_create(pm.pm_sim, -1,
+				     work, &w[i], &w[i].w_handle),
+		    0);
+	}
+	vm_wait_idle_begin(pm.pm_vp);
+	for (unsigned i = 0; i < NTHREADS; i++) {
+		assert_int_equal(
+		    sim_real_ops.so_thread_join(pm.pm_sim, w[i].w_handle), 0);
+	}
+	vm_wait_idle_end(pm.pm_vp);
+	for (unsigned i = 0; i < NTHREADS; i++) {
+		assert_int_equal(w[i].w_errors, 0);
+		assert_true(w[i].w_done > 0);
+	}
+	assert_int_equal(
+	    vm_free_count(pm.pm_vp, -1), vm_total_pages(pm.pm_vp, -1));
+	assert_int_equal(sim_counter(pm.pm_sim, CTR_PAGE_ALLOCS),
+	    sim_counter(pm.pm_sim, CTR_PAGE_FREES));
+}
+
+static void
+threads_never_share_a_page(void **state)
+{
+	(void)state;
+	assert_int_equal(phys_open_text(&pm, SMALL_MAP, NULL), 0);
+	run_workers(20000, false);
+	assert_int_equal(close_pm(NULL), 0);
+}
+
+static void
+threads_with_caches_never_share_a_page(void **state)
+{
+	(void)state;
+	assert_int_equal(phys_open_text(&pm, CACHE_MAP, NULL), 0);
+	run_workers(20000, false);
+	assert_int_equal(close_pm(NULL), 0);
+}
+
+static void
+threads_short_of_memory_wait_and_get_on(void **state)
+{
+	struct vm_phys_config vpc = { .vpc_limit_pages = 80 };
+
+	(void)state;
+	assert_int_equal(phys_open_text(&pm, SMALL_MAP, &vpc), 0);
+	run_workers(20000, true);
+	assert_int_equal(close_pm(NULL), 0);
+}
+
+static void
+waiting_returns_at_once_after_a_free(void **state)
+{
+	struct vm_page *m = vm_page_alloc(pm.pm_vp, 0, 0);
+	uint64_t token = vm_wait_token(pm.pm_vp);
+
+	(void)state;
+	vm_page_free(pm.pm_vp, m);
+	vm_wait(pm.pm_vp, token);
+}
+
+static void
+waiting_gives_the_own_cache_back(void **state)
+{
+	struct vm_page *m = vm_page_alloc(pm.pm_vp, 0, 0);
+	uint64_t token = vm_wait_token(pm.pm_vp);
+
+	(void)state;
+	vm_page_free(pm.pm_vp, m);
+	assert_int_equal(vm_wait_token(pm.pm_vp), token);
+	vm_wait(pm.pm_vp, token);
+	assert_int_equal(vm_pgcache_count(pm.pm_vp, 0), 0);
+}
+
+static char panic_text[200];
+
+static void
+catch_panic(const char *file, int line, const char *msg)
+{
+	(void)snprintf(panic_text, sizeof(panic_text), "%s", msg);
+	mock_assert(0, msg, file, line);
+}
+
+static void
+assert_panics(void (*fn)(void), const char *text)
+{
+	panic_handler_fn *old = panic_handler;
+
+	panic_handler = catch_panic;
+	panic_text[0] = '\0';
+	expect_assert_failure(fn());
+	panic_handler = old;
+	assert_non_null(strstr(panic_text, text));
+}
+
+static void
+wait_alone(void)
+{
+	vm_wait(pm.pm_vp, vm_wait_token(pm.pm_vp));
+}
+
+static void
+waiting_alone_panics(void **state)
+{
+	(void)state;
+	assert_panics(wait_alone, "out of memory");
+	/* Nothing is left behind: it can be said again. */
+	assert_panics(wait_alone, "out of memory");
+}
+
+static struct vm_page *page;
+
+static void
+free_page(void)
+{
+	vm_page_free(pm.pm_vp, page);
+}
+
+static void
+misuse_panics_with_invariants(void **state)
+{
+	(void)state;
+	if (!INVARIANTS_ENABLED)
+		skip();
+	page = vm_page_alloc(pm.pm_vp, 0, 0);
+	page->object = (struct vm_object *)page;
+	assert_panics(free_page, "freed in use");
+	page->object = NULL;
+	free_page();
+	assert_panics(free_page, "freed twice");
+	page = PHYS_TO_VM_PAGE(pm.pm_vp, 0x3fff000);
+	assert_panics(free_page, "never allocated");
+}
+
+static void
+broken_zero_promises_panic_with_diagnostics(void **state)
+{
+	(void)state;
+	if (!DIAGNOSTIC_ENABLED)
+		skip();
+	page = vm_page_alloc(pm.pm_vp, 0, 0);
+	fill(page, 1);
+	page->flags |= PG_ZERO;
+	assert_panics(free_page, "freed as zero, is not");
+	page->flags &= (uint8_t)~PG_ZERO;
+	free_page();
+}
+
+int
+main(void)
+{
+#define SMALL(fn)  cmocka_unit_test_setup_teardown(fn, open_small, close_pm)
+#define CACHED(fn) cmocka_unit_test_setup_teardown(fn, open_cached, close_pm)
+	const struct CMUnitTest tests[] = {
+		SMALL(pages_come_as_asked_for),
+		SMALL(zeroed_pages_are_zero_and_others_keep_their_contents),
+		SMALL(orders_and_runs_are_accounted),
+		SMALL(classes_leave_reserves_and_exhaustion_gives_null),
+		SMALL(other_domains_follow_in_cyclic_order),
+		SMALL(an_order_may_be_missing_though_pages_are_free),
+		CACHED(pages_come_as_asked_for),
+		CACHED(caches_import_buckets_and_keep_freed_pages),
+		CACHED(remote_pages_do_not_enter_the_cache),
+		CACHED(a_full_cache_returns_a_bucket),
+		CACHED(an_allocation_that_would_fail_drains_the_own_cache),
+		SMALL(small_domains_have_no_caches),
+		cmocka_unit_test(caches_can_be_switched_off),
+		CACHED(attaching_fails_cleanly),
+		cmocka_unit_test(threads_never_share_a_page),
+		cmocka_unit_test(threads_with_caches_never_share_a_page),
+		cmocka_unit_test(threads_short_of_memory_wait_and_get_on),
+		SMALL(waiting_returns_at_once_after_a_free),
+		CACHED(waiting_gives_the_own_cache_back),
+		SMALL(waiting_alone_panics),
+		SMALL(misuse_panics_with_invariants),
+		SMALL(broken_zero_promises_panic_with_diagnostics),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
