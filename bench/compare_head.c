@@ -35,7 +35,13 @@ static void
 print_option(
     const struct compare *co, size_t *columnp, const char *name, char *value)
 {
-	char *word = bench_asprintf("--%s %s", name, value);
+	/* For a shell, unless somebody has a quote in the name of a file. */
+	bool plain =
+	    value[strspn(value,
+		"abcdefghijklmnopqrstuvwxyz"
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+,-./:=_")] == '\0';
+	char *word =
+	    bench_asprintf(plain ? "--%s %s" : "--%s '%s'", name, value);
 
 	print_word(co, columnp, word);
 	free(word);
@@ -85,6 +91,8 @@ print_command(const struct compare *co)
 		    bench_asprintf("%u", wc->wc_params.field));
 	RECORD_PARAMS(PRINT_PARAM)
 #undef PRINT_PARAM
+	if (co->co_quick)
+		print_word(co, &column, "--quick");
 	(void)fprintf(co->co_out, "\n");
 }
 

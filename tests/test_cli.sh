@@ -240,7 +240,41 @@ claim "compare has no progress where there is no terminal" \
     sh -c "! grep -q '%\\]' '$tmp/err'"
 claim "records are valid and complete" "$records" "$tmp/runs.jsonl" \
     head superpage superpage+batch sparse/mtx8+batch sparse/gen2+batch
-# The command that the header prints leads to the same configuration.
+# The command that the header prints leads to the same configuration, whatever
+# the map is called.
+cp "$maps/vm-4cpu-3g-2n.map" "$tmp/a map"
+# shellcheck disable=SC2086
+run compare $small --map "$tmp/a map" --designs sparse/gen2,head \
+    --json "$tmp/first.jsonl"
+again=$(awk '
+	/^again/ { on = 1; sub(/^again/, "") }
+	on {
+		more = sub(/ \\$/, "")
+		sub(/^ +/, "")
+		printf("%s ", $0)
+		if (!more)
+			exit
+	}' "$tmp/out")
+claim "the header has the command" test -n "$again"
+status=0
+(
+	pmapsim()
+	{
+		"$pmapsim" "$@"
+	}
+	eval "$again --json '$tmp/second.jsonl'"
+) >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
+claim "which runs" equal "$status" 0
+for key in designs threads repeats seed warmup_ns measure_ns params workload \
+    name pin; do
+	for file in first second; do
+		sed -n "1s/.*\(\"$key\":[^]}]*\).*/\1/p" "$tmp/$file.jsonl" |
+		    sed 's/,"[a-z_]*":.*//' >"$tmp/$file"
+	done
+	claim "with the same $key" cmp -s "$tmp/first" "$tmp/second"
+	claim "which is there" test -s "$tmp/first"
+done
+
 # shellcheck disable=SC2086
 run compare $small --designs sparse/gen2,head --json -
 cp "$tmp/out" "$tmp/runs.jsonl"
