@@ -28,6 +28,9 @@ _Noreturn void panic_at(const char *file, int line, const char *fmt, ...)
 #define __predict_true(e)  __builtin_expect((e) != 0, 1)
 #define __predict_false(e) __builtin_expect((e) != 0, 0)
 
+/* A slow path: inlined it would make its fast path save registers. */
+#define __slowpath __attribute__((noinline, cold))
+
 /*
  * KASSERT(expr, (fmt, args)) checks an invariant in O(1).  It costs nothing
  * without PMAPSIM_INVARIANTS, but it is compiled in every build: the expression

@@ -47,7 +47,7 @@ gen1_trylock(void *arg)
 		GEN1_LOCKED) == 0);
 }
 
-static void
+__slowpath static void
 gen1_lock_hard(_Atomic uint32_t *word)
 {
 	struct thread *td = curthread();

@@ -81,7 +81,7 @@
 #define GEN2_WAITERS UINT32_C(2)
 #define GEN2_ONE     (UINT32_C(1) << GEN2_BITS)
 
-static void
+__slowpath static void
 gen2_lock_hard(_Atomic uint32_t *word)
 {
 	struct thread *td = curthread();
@@ -130,7 +130,7 @@ gen2_lock_hard(_Atomic uint32_t *word)
 	}
 }
 
-static void
+__slowpath static void
 gen2_wake(_Atomic uint32_t *word)
 {
 	struct thread *td = curthread(), *woken = NULL;
