@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 #include "bench.h"
-#include "pmap/pmap_var.h"
 #include "pmapsim/machine.h"
 #include "pmapsim/pmap.h"
+#include "pmapsim/vm_phys.h"
 #include "thread.h"
 
 #define MICRO_VA (UINT64_C(1) << 33) /* any superpage boundary will do */
@@ -161,12 +161,10 @@ micro_op_run(struct micro *mi, enum micro_op op)
 static int
 micro_setup(struct micro *mi)
 {
-	struct vm_phys *vp = mi->mi_machine->ma_vp;
-
 	mi->mi_pages =
 	    bench_calloc(mi->mi_config->mc_pages, sizeof(mi->mi_pages[0]));
 	while (mi->mi_npages < mi->mi_config->mc_pages) {
-		struct vm_page *m = vm_page_alloc(vp, 0, 0);
+		struct vm_page *m = vm_phys_page_alloc(mi->mi_machine, 0, 0);
 
 		if (m == NULL)
 			return (micro_fail(
@@ -205,8 +203,8 @@ micro_teardown(struct micro *mi)
 	micro_release(mi->mi_child);
 	micro_release(mi->mi_pmap);
 	while (mi->mi_npages > 0)
-		vm_page_free(
-		    mi->mi_machine->ma_vp, mi->mi_pages[--mi->mi_npages]);
+		vm_phys_page_free(
+		    mi->mi_machine, mi->mi_pages[--mi->mi_npages], 0);
 	free(mi->mi_pages);
 }
 
