@@ -46,7 +46,7 @@ env_pingpong_mode(const struct env *e)
 void
 env_print_build(const struct env *e, FILE *out)
 {
-	(void)fprintf(out, "pmapsim %s, commit %s, built by %s, %s\n",
+	(void)fprintf(out, "pmapsim %s, commit %s\nbuild    %s, %s\n",
 	    e->e_version, e->e_commit, e->e_compiler, e->e_cflags);
 	if (e->e_invariants)
 		(void)fprintf(out,

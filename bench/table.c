@@ -218,13 +218,29 @@ table_number(char buf[TABLE_NUMBER_MAX], double v)
 	return (buf);
 }
 
+/* The number without its blanks, which a range has no room for. */
+static void
+squeeze(char *s)
+{
+	char *to = s;
+
+	for (; *s != '\0'; s++) {
+		if (*s != ' ')
+			*to++ = *s;
+	}
+	*to = '\0';
+}
+
 const char *
 table_range(char buf[TABLE_RANGE_MAX], double low, double high)
 {
 	char a[TABLE_NUMBER_MAX], b[TABLE_NUMBER_MAX];
 
-	(void)snprintf(buf, TABLE_RANGE_MAX, "%s-%s", table_number(a, low),
-	    table_number(b, high));
+	(void)table_number(a, low);
+	(void)table_number(b, high);
+	squeeze(a);
+	squeeze(b);
+	(void)snprintf(buf, TABLE_RANGE_MAX, "%s-%s", a, b);
 	return (buf);
 }
 

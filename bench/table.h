@@ -39,7 +39,7 @@ size_t table_width(const struct table *t);
  */
 #define TABLE_NUMBER_MAX 40
 const char *table_number(char buf[TABLE_NUMBER_MAX], double v);
-/* "LOW-HIGH". */
+/* "LOW-HIGH", digits not in groups. */
 #define TABLE_RANGE_MAX (2 * TABLE_NUMBER_MAX)
 const char *table_range(char buf[TABLE_RANGE_MAX], double low, double high);
 /* Digits in groups of three. */

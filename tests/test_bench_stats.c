@@ -84,7 +84,7 @@ numbers_have_three_digits_and_groups(void **state)
 	assert_string_equal(table_integer(buf, 1000), "1 000");
 	assert_string_equal(
 	    table_integer(buf, UINT64_MAX), "18 446 744 073 709 551 615");
-	assert_string_equal(table_range(range, 1, 1000), "1.00-1 000");
+	assert_string_equal(table_range(range, 1, 1000), "1.00-1000");
 }
 
 static void

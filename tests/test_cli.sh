@@ -205,16 +205,23 @@ run list locks
 claim "gen2 makes a header of 32 bytes" \
     grep -Eq '^gen2 +0 +32  ' "$tmp/out"
 claim "rwlock makes one of 64" grep -Eq '^rwlock +32 +64  ' "$tmp/out"
-run list maps
+# ThreadSanitizer leaves no room for the address space of terabytes.
+case $("$pmapsim" --version) in
+*-fsanitize=thread*)	tsan=true ;;
+*)			tsan=false ;;
+esac
 for map in "$maps"/*.map; do
 	name=$(basename "$map" .map)
 	run list maps
 	claim "list maps has $name" out_has "$name"
-	# By name and from any folder; the largest reserve more than a
-	# sanitizer's shadow may have left.
+	# By name and from any folder.
 	status=0
 	(cd / && "$pmapsim" memmap "$name") >"$tmp/out" 2>"$tmp/err" ||
 	    status=$?
+	if $tsan && [ "$status" -eq 71 ] &&
+	    grep -q 'no address space' "$tmp/err"; then
+		continue
+	fi
 	claim "memmap $name succeeds" equal "$status" 0
 	claim "memmap $name shows segments" out_has "segment"
 	claim "memmap $name shows sparse/gen2" out_has "sparse/gen2"
