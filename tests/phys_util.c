@@ -173,3 +173,132 @@ phys_random(uint64_t *state)
 	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
 	return (z ^ z >> 31);
 }
+
+#define NTHREADS 4
+
+/* A thread that allocates, stamps, checks stamps and frees. */
+struct worker {
+	struct phys_machine *w_pm;
+	unsigned w_id;
+	uint64_t w_seed;
+	uint64_t w_errors;
+	uint64_t w_done;
+	unsigned w_rounds;
+	bool w_wait; /* wait for memory where there is none */
+	void *w_handle;
+};
+
+static void
+work(void *arg)
+{
+	static const int kinds[] = { 0, VM_PAGE_NOOBJ, VM_PAGE_ZERO,
+		VM_PAGE_NOOBJ | VM_PAGE_ZERO };
+	struct vm_page *held[64] = { NULL }, *m;
+	struct worker *w = arg;
+	struct vm_phys *vp = w->w_pm->pm_vp;
+	struct thread *td;
+	uint64_t *stamp, token, rnd = w->w_seed;
+	unsigned i;
+	int flags;
+
+	td = phys_attach(w->w_pm, 0, (int)w->w_id % 2);
+	if (td == NULL) {
+		w->w_errors++;
+		return;
+	}
+	for (unsigned n = 0; n < w->w_rounds; n++) {
+		i = (unsigned)(phys_random(&rnd) % 64);
+		flags = kinds[phys_random(&rnd) % 4];
+		m = held[i];
+		if (m != NULL) {
+			stamp = PHYS_TO_DMAP(vp, m->phys_addr);
+			w->w_errors += stamp[w->w_id] != (w->w_id + 1) ||
+			    stamp[100] != m->phys_addr;
+			held[i] = NULL;
+			vm_page_free(vp, m);
+			continue;
+		}
+		token = vm_wait_token(vp);
+		m = vm_page_alloc(vp, td->td_domain, flags);
+		if (m == NULL) {
+			if (!w->w_wait)
+				continue;
+			/* Holding nothing, so that somebody gets on. */
+			for (i = 0; i < 64; i++) {
+				if (held[i] != NULL)
+					vm_page_free(vp, held[i]);
+				held[i] = NULL;
+			}
+			vm_wait(vp, token);
+			continue;
+		}
+		w->w_done++;
+		stamp = PHYS_TO_DMAP(vp, m->phys_addr);
+		if ((flags & VM_PAGE_ZERO) != 0) {
+			w->w_errors += stamp[100] != 0 || stamp[w->w_id] != 0;
+		}
+		stamp[w->w_id] = w->w_id + 1;
+		stamp[100] = m->phys_addr;
+		held[i] = m;
+	}
+	for (i = 0; i < 64; i++) {
+		if (held[i] != NULL)
+			vm_page_free(vp, held[i]);
+	}
+	phys_detach(w->w_pm, td);
+}
+
+void
+phys_run_workers(struct phys_machine *pm, unsigned rounds, bool wait)
+{
+	struct worker w[NTHREADS];
+	uint64_t seed = phys_seed();
+
+	for (unsigned i = 0; i < NTHREADS; i++) {
+		w[i] = (struct worker){
+			.w_pm = pm,
+			.w_id = i,
+			.w_seed = seed + i,
+			.w_rounds = rounds,
+			.w_wait = wait,
+		};
+		assert_int_equal(sim_real_ops.so_thread_create(pm->pm_sim, -1,
+				     work, &w[i], &w[i].w_handle),
+		    0);
+	}
+	vm_wait_idle_begin(pm->pm_vp);
+	for (unsigned i = 0; i < NTHREADS; i++) {
+		assert_int_equal(
+		    sim_real_ops.so_thread_join(pm->pm_sim, w[i].w_handle), 0);
+	}
+	vm_wait_idle_end(pm->pm_vp);
+	for (unsigned i = 0; i < NTHREADS; i++) {
+		assert_int_equal(w[i].w_errors, 0);
+		assert_true(w[i].w_done > 0);
+	}
+	assert_int_equal(
+	    vm_free_count(pm->pm_vp, -1), vm_total_pages(pm->pm_vp, -1));
+	assert_int_equal(sim_counter(pm->pm_sim, CTR_PAGE_ALLOCS),
+	    sim_counter(pm->pm_sim, CTR_PAGE_FREES));
+}
+
+static char panic_text[200];
+
+static void
+catch_panic(const char *file, int line, const char *msg)
+{
+	(void)snprintf(panic_text, sizeof(panic_text), "%s", msg);
+	mock_assert(0, msg, file, line);
+}
+
+void
+phys_assert_panics(void (*fn)(void), const char *text)
+{
+	panic_handler_fn *old = panic_handler;
+
+	panic_handler = catch_panic;
+	panic_text[0] = '\0';
+	expect_assert_failure(fn());
+	panic_handler = old;
+	assert_non_null(strstr(panic_text, text));
+}

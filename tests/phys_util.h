@@ -57,6 +57,16 @@ unsigned phys_check(struct phys_machine *pm);
 struct thread *phys_attach(struct phys_machine *pm, unsigned cpu, int domain);
 void phys_detach(struct phys_machine *pm, struct thread *td);
 
+/*
+ * Threads that allocate, stamp, check their stamps and free, each rounds times,
+ * and where there is no memory wait for it or go on.  Asserts that no stamp was
+ * lost and that all pages are free in the end.
+ */
+void phys_run_workers(struct phys_machine *pm, unsigned rounds, bool wait);
+
+/* Asserts that fn panics with a message that contains text. */
+void phys_assert_panics(void (*fn)(void), const char *text);
+
 /* PMAPSIM_SEED, or a fixed one; printed. */
 uint64_t phys_seed(void);
 uint64_t phys_random(uint64_t *state);

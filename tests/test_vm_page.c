@@ -13,10 +13,6 @@
 #include "phys_util.h"
 
 #define SMALL_MAP "100000-2000000 usable 0\n2000000-4000000 usable 1\n"
-/* 1 GiB a domain: large enough for page caches of one CPU. */
-#define CACHE_MAP "1000000-41000000 usable 0\n41000000-81000000 usable 1\n"
-
-#define NTHREADS 4
 
 static struct phys_machine pm;
 
@@ -25,15 +21,6 @@ open_small(void **state)
 {
 	(void)state;
 	assert_int_equal(phys_open_text(&pm, SMALL_MAP, NULL), 0);
-	return (0);
-}
-
-static int
-open_cached(void **state)
-{
-	(void)state;
-	assert_int_equal(phys_open_text(&pm, CACHE_MAP, NULL), 0);
-	assert_true(pm.pm_vp->vp_domains[0]->vmd_has_pgcache);
 	return (0);
 }
 
@@ -254,318 +241,6 @@ an_order_may_be_missing_though_pages_are_free(void **state)
 	vm_page_free_list(pm.pm_vp, a);
 }
 
-static void
-caches_import_buckets_and_keep_freed_pages(void **state)
-{
-	struct vm_page *m, *n;
-	uint64_t free = vm_free_count(pm.pm_vp, 0);
-	uint64_t cached;
-
-	(void)state;
-	m = vm_page_alloc(pm.pm_vp, 0, 0);
-	assert_int_not_equal(m->flags & PG_PCPU_CACHE, 0);
-	assert_int_equal(m->phys_addr, 0x1000000);
-	cached = vm_pgcache_count(pm.pm_vp, 0);
-	assert_true(cached > 0);
-	/* Cached pages are free to users, not to the accounting. */
-	assert_int_equal(vm_free_count(pm.pm_vp, 0), free - 1);
-	assert_int_equal(accounted(0), free - 1 - cached);
-	assert_int_equal(phys_check(&pm), 0);
-	n = vm_page_alloc(pm.pm_vp, 0, 0);
-	assert_int_equal(n->phys_addr, 0x1001000);
-	assert_int_equal(vm_pgcache_count(pm.pm_vp, 0), cached - 1);
-	vm_page_free(pm.pm_vp, m);
-	assert_int_equal(vm_pgcache_count(pm.pm_vp, 0), cached);
-	assert_ptr_equal(vm_page_alloc(pm.pm_vp, 0, VM_PAGE_ZERO), m);
-	vm_page_free(pm.pm_vp, m);
-	vm_page_free(pm.pm_vp, n);
-	assert_int_equal(vm_free_count(pm.pm_vp, 0), free);
-	assert_int_equal(vm_pgcache_drain(pm.pm_vp), cached + 1);
-	assert_int_equal(accounted(0), free);
-}
-
-static void
-remote_pages_do_not_enter_the_cache(void **state)
-{
-	struct vm_page *m;
-
-	(void)state;
-	m = vm_page_alloc(pm.pm_vp, 1, 0);
-	assert_int_equal(m->flags & PG_PCPU_CACHE, 0);
-	vm_page_free(pm.pm_vp, m);
-	assert_int_equal(vm_pgcache_count(pm.pm_vp, -1), 0);
-	assert_int_equal(vm_pgcache_count(pm.pm_vp, 0), 0);
-	assert_int_equal(vm_pgcache_count(pm.pm_vp, 1), 0);
-}
-
-static void
-a_full_cache_returns_a_bucket(void **state)
-{
-	static struct vm_page *pages[2000];
-	uint64_t free = vm_free_count(pm.pm_vp, 0);
-
-	(void)state;
-	for (int i = 0; i < 2000; i++)
-		pages[i] = vm_page_alloc(pm.pm_vp, 0, VM_PAGE_NOOBJ);
-	for (int i = 0; i < 2000; i++) {
-		vm_page_free(pm.pm_vp, pages[i]);
-		assert_true(vm_pgcache_count(pm.pm_vp, 0) <= VM_PGCACHE_MAX);
-	}
-	assert_int_equal(vm_free_count(pm.pm_vp, 0), free);
-}
-
-static void
-an_allocation_that_would_fail_drains_the_own_cache(void **state)
-{
-	struct vm_page *a, *b;
-	uint64_t n, total = vm_total_pages(pm.pm_vp, 0);
-
-	(void)state;
-	vm_page_free(pm.pm_vp, vm_page_alloc(pm.pm_vp, 0, VM_PAGE_NOOBJ));
-	assert_true(vm_pgcache_count(pm.pm_vp, 0) > 0);
-	a = take_all(0, VM_PAGE_EXACT | VM_PAGE_INTERRUPT, &n);
-	assert_int_equal(n, total);
-	b = take_all(0, VM_PAGE_EXACT | VM_PAGE_INTERRUPT, &n);
-	assert_null(b);
-	vm_page_free_list(pm.pm_vp, a);
-}
-
-static void
-small_domains_have_no_caches(void **state)
-{
-	struct vm_page *m;
-
-	(void)state;
-	assert_false(pm.pm_vp->vp_domains[0]->vmd_has_pgcache);
-	m = vm_page_alloc(pm.pm_vp, 0, 0);
-	assert_int_equal(m->flags & PG_PCPU_CACHE, 0);
-	vm_page_free(pm.pm_vp, m);
-	assert_int_equal(vm_pgcache_count(pm.pm_vp, 0), 0);
-}
-
-static void
-caches_can_be_switched_off(void **state)
-{
-	struct vm_phys_config vpc = { .vpc_no_page_cache = true };
-
-	(void)state;
-	assert_int_equal(phys_open_text(&pm, CACHE_MAP, &vpc), 0);
-	assert_false(pm.pm_vp->vp_domains[0]->vmd_has_pgcache);
-	assert_int_equal(close_pm(NULL), 0);
-}
-
-static void
-attaching_fails_cleanly(void **state)
-{
-	struct thread *td = pm.pm_td;
-
-	(void)state;
-	/* A cache that a thread has left is used again, without allocating. */
-	vm_pgcache_detach(pm.pm_vp, td);
-	kmem_fail_nth(pm.pm_kmem, 1);
-	assert_int_equal(vm_pgcache_attach(pm.pm_vp, td), 0);
-	assert_false(kmem_failed(pm.pm_kmem));
-	vm_pgcache_detach(pm.pm_vp, td);
-	td->td_domain = 1;
-	kmem_fail_nth(pm.pm_kmem, 1);
-	assert_int_equal(vm_pgcache_attach(pm.pm_vp, td), ENOMEM);
-	assert_null(td->td_pgcache);
-	kmem_fail_nth(pm.pm_kmem, 0);
-	assert_int_equal(vm_pgcache_attach(pm.pm_vp, td), 0);
-}
-
-/* A thread that allocates, stamps, checks stamps and frees. */
-struct worker {
-	unsigned w_id;
-	uint64_t w_seed;
-	uint64_t w_errors;
-	uint64_t w_done;
-	unsigned w_rounds;
-	bool w_wait; /* wait for memory where there is none */
-	void *w_handle;
-};
-
-static void
-work(void *arg)
-{
-	static const int kinds[] = { 0, VM_PAGE_NOOBJ, VM_PAGE_ZERO,
-		VM_PAGE_NOOBJ | VM_PAGE_ZERO };
-	struct vm_page *held[64] = { NULL }, *m;
-	struct worker *w = arg;
-	struct thread *td;
-	uint64_t *stamp, token, rnd = w->w_seed;
-	unsigned i;
-	int flags;
-
-	td = phys_attach(&pm, 0, (int)w->w_id % 2);
-	if (td == NULL) {
-		w->w_errors++;
-		return;
-	}
-	for (unsigned n = 0; n < w->w_rounds; n++) {
-		i = (unsigned)(phys_random(&rnd) % 64);
-		flags = kinds[phys_random(&rnd) % 4];
-		m = held[i];
-		if (m != NULL) {
-			stamp = PHYS_TO_DMAP(pm.pm_vp, m->phys_addr);
-			w->w_errors += stamp[w->w_id] != (w->w_id + 1) ||
-			    stamp[100] != m->phys_addr;
-			held[i] = NULL;
-			vm_page_free(pm.pm_vp, m);
-			continue;
-		}
-		token = vm_wait_token(pm.pm_vp);
-		m = vm_page_alloc(pm.pm_vp, td->td_domain, flags);
-		if (m == NULL) {
-			if (!w->w_wait)
-				continue;
-			/* Holding nothing, so that somebody gets on. */
-			for (i = 0; i < 64; i++) {
-				if (held[i] != NULL)
-					vm_page_free(pm.pm_vp, held[i]);
-				held[i] = NULL;
-			}
-			vm_wait(pm.pm_vp, token);
-			continue;
-		}
-		w->w_done++;
-		stamp = PHYS_TO_DMAP(pm.pm_vp, m->phys_addr);
-		if ((flags & VM_PAGE_ZERO) != 0) {
-			w->w_errors += stamp[100] != 0 || stamp[w->w_id] != 0;
-		}
-		stamp[w->w_id] = w->w_id + 1;
-		stamp[100] = m->phys_addr;
-		held[i] = m;
-	}
-	for (i = 0; i < 64; i++) {
-		if (held[i] != NULL)
-			vm_page_free(pm.pm_vp, held[i]);
-	}
-	phys_detach(&pm, td);
-}
-
-static void
-run_workers(unsigned rounds, bool wait)
-{
-	struct worker w[NTHREADS];
-	uint64_t seed = phys_seed();
-
-	for (unsigned i = 0; i < NTHREADS; i++) {
-		w[i] = (struct worker){
-			.w_id = i,
-			.w_seed = seed + i,
-			.w_rounds = rounds,
-			.w_wait = wait,
-		};
-		assert_int_equal(sim_real_ops.so_thread_create(pm.pm_sim, -1,
-				     work, &w[i], &w[i].w_handle),
-		    0);
-	}
-	vm_wait_idle_begin(pm.pm_vp);
-	for (unsigned i = 0; i < NTHREADS; i++) {
-		assert_int_equal(
-		    sim_real_ops.so_thread_join(pm.pm_sim, w[i].w_handle), 0);
-	}
-	vm_wait_idle_end(pm.pm_vp);
-	for (unsigned i = 0; i < NTHREADS; i++) {
-		assert_int_equal(w[i].w_errors, 0);
-		assert_true(w[i].w_done > 0);
-	}
-	assert_int_equal(
-	    vm_free_count(pm.pm_vp, -1), vm_total_pages(pm.pm_vp, -1));
-	assert_int_equal(sim_counter(pm.pm_sim, CTR_PAGE_ALLOCS),
-	    sim_counter(pm.pm_sim, CTR_PAGE_FREES));
-}
-
-static void
-threads_never_share_a_page(void **state)
-{
-	(void)state;
-	assert_int_equal(phys_open_text(&pm, SMALL_MAP, NULL), 0);
-	run_workers(20000, false);
-	assert_int_equal(close_pm(NULL), 0);
-}
-
-static void
-threads_with_caches_never_share_a_page(void **state)
-{
-	(void)state;
-	assert_int_equal(phys_open_text(&pm, CACHE_MAP, NULL), 0);
-	run_workers(20000, false);
-	assert_int_equal(close_pm(NULL), 0);
-}
-
-static void
-threads_short_of_memory_wait_and_get_on(void **state)
-{
-	struct vm_phys_config vpc = { .vpc_limit_pages = 80 };
-
-	(void)state;
-	assert_int_equal(phys_open_text(&pm, SMALL_MAP, &vpc), 0);
-	run_workers(20000, true);
-	assert_int_equal(close_pm(NULL), 0);
-}
-
-static void
-waiting_returns_at_once_after_a_free(void **state)
-{
-	struct vm_page *m = vm_page_alloc(pm.pm_vp, 0, 0);
-	uint64_t token = vm_wait_token(pm.pm_vp);
-
-	(void)state;
-	vm_page_free(pm.pm_vp, m);
-	vm_wait(pm.pm_vp, token);
-}
-
-static void
-waiting_gives_the_own_cache_back(void **state)
-{
-	struct vm_page *m = vm_page_alloc(pm.pm_vp, 0, 0);
-	uint64_t token = vm_wait_token(pm.pm_vp);
-
-	(void)state;
-	vm_page_free(pm.pm_vp, m);
-	assert_int_equal(vm_wait_token(pm.pm_vp), token);
-	vm_wait(pm.pm_vp, token);
-	assert_int_equal(vm_pgcache_count(pm.pm_vp, 0), 0);
-}
-
-static char panic_text[200];
-
-static void
-catch_panic(const char *file, int line, const char *msg)
-{
-	(void)snprintf(panic_text, sizeof(panic_text), "%s", msg);
-	mock_assert(0, msg, file, line);
-}
-
-static void
-assert_panics(void (*fn)(void), const char *text)
-{
-	panic_handler_fn *old = panic_handler;
-
-	panic_handler = catch_panic;
-	panic_text[0] = '\0';
-	expect_assert_failure(fn());
-	panic_handler = old;
-	assert_non_null(strstr(panic_text, text));
-}
-
-static void
-wait_alone(void)
-{
-	vm_wait(pm.pm_vp, vm_wait_token(pm.pm_vp));
-}
-
-static void
-waiting_alone_panics(void **state)
-{
-	(void)state;
-	assert_panics(wait_alone, "out of memory");
-	/* Nothing is left behind: it can be said again. */
-	assert_panics(wait_alone, "out of memory");
-}
-
 static struct vm_page *page;
 
 static void
@@ -582,12 +257,12 @@ misuse_panics_with_invariants(void **state)
 		skip();
 	page = vm_page_alloc(pm.pm_vp, 0, 0);
 	page->object = (struct vm_object *)page;
-	assert_panics(free_page, "freed in use");
+	phys_assert_panics(free_page, "freed in use");
 	page->object = NULL;
 	free_page();
-	assert_panics(free_page, "freed twice");
+	phys_assert_panics(free_page, "freed twice");
 	page = PHYS_TO_VM_PAGE(pm.pm_vp, 0x3fff000);
-	assert_panics(free_page, "never allocated");
+	phys_assert_panics(free_page, "never allocated");
 }
 
 static void
@@ -599,16 +274,24 @@ broken_zero_promises_panic_with_diagnostics(void **state)
 	page = vm_page_alloc(pm.pm_vp, 0, 0);
 	fill(page, 1);
 	page->flags |= PG_ZERO;
-	assert_panics(free_page, "freed as zero, is not");
+	phys_assert_panics(free_page, "freed as zero, is not");
 	page->flags &= (uint8_t)~PG_ZERO;
 	free_page();
+}
+
+static void
+threads_never_share_a_page(void **state)
+{
+	(void)state;
+	assert_int_equal(phys_open_text(&pm, SMALL_MAP, NULL), 0);
+	phys_run_workers(&pm, 20000, false);
+	assert_int_equal(close_pm(NULL), 0);
 }
 
 int
 main(void)
 {
-#define SMALL(fn)  cmocka_unit_test_setup_teardown(fn, open_small, close_pm)
-#define CACHED(fn) cmocka_unit_test_setup_teardown(fn, open_cached, close_pm)
+#define SMALL(fn) cmocka_unit_test_setup_teardown(fn, open_small, close_pm)
 	const struct CMUnitTest tests[] = {
 		SMALL(pages_come_as_asked_for),
 		SMALL(zeroed_pages_are_zero_and_others_keep_their_contents),
@@ -616,20 +299,7 @@ main(void)
 		SMALL(classes_leave_reserves_and_exhaustion_gives_null),
 		SMALL(other_domains_follow_in_cyclic_order),
 		SMALL(an_order_may_be_missing_though_pages_are_free),
-		CACHED(pages_come_as_asked_for),
-		CACHED(caches_import_buckets_and_keep_freed_pages),
-		CACHED(remote_pages_do_not_enter_the_cache),
-		CACHED(a_full_cache_returns_a_bucket),
-		CACHED(an_allocation_that_would_fail_drains_the_own_cache),
-		SMALL(small_domains_have_no_caches),
-		cmocka_unit_test(caches_can_be_switched_off),
-		CACHED(attaching_fails_cleanly),
 		cmocka_unit_test(threads_never_share_a_page),
-		cmocka_unit_test(threads_with_caches_never_share_a_page),
-		cmocka_unit_test(threads_short_of_memory_wait_and_get_on),
-		SMALL(waiting_returns_at_once_after_a_free),
-		CACHED(waiting_gives_the_own_cache_back),
-		SMALL(waiting_alone_panics),
 		SMALL(misuse_panics_with_invariants),
 		SMALL(broken_zero_promises_panic_with_diagnostics),
 	};

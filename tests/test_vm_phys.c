@@ -337,43 +337,6 @@ segments_that_share_a_superpage_stay_apart(void **state)
 	phys_close(&pm);
 }
 
-static void
-a_limit_withdraws_evenly_from_big_machines(void **state)
-{
-	static const uint64_t limits[] = { 1, 64, 1000, 4096, 100000, 8000000 };
-	static const char *const maps[] = { "superdome-16s-480t-12t",
-		"vm-4cpu-3g-2n", "vm-2cpu-256m" };
-	struct phys_machine pm;
-	uint64_t lowest, highest, n, total;
-	int error;
-
-	(void)state;
-	for (size_t i = 0; i < COUNTOF(maps) * COUNTOF(limits); i++) {
-		struct vm_phys_config vpc = { .vpc_limit_pages =
-						  limits[i % COUNTOF(limits)] };
-
-		error = phys_open_map(&pm, maps[i / COUNTOF(limits)], &vpc);
-		if (error == ENOMEM && PHYS_ADDRESS_SPACE_LIMITED)
-			continue;
-		assert_int_equal(error, 0);
-		assert_int_equal(phys_check(&pm), 0);
-		total = vm_total_pages(pm.pm_vp, -1);
-		lowest = UINT64_MAX;
-		highest = 0;
-		for (int d = 0; d < pm.pm_vp->vp_ndomains; d++) {
-			n = vm_total_pages(pm.pm_vp, d);
-			lowest = n < lowest ? n : lowest;
-			highest = n > highest ? n : highest;
-		}
-		if (total == vpc.vpc_limit_pages)
-			assert_true(highest - lowest <= 1 || total > 500000);
-		else
-			assert_true(total < vpc.vpc_limit_pages);
-		assert_int_equal(vm_free_count(pm.pm_vp, -1), total);
-		phys_close(&pm);
-	}
-}
-
 /* phys_close() and phys_open() assert that nothing leaks. */
 static void
 creation_fails_cleanly_at_every_allocation(void **state)
@@ -431,7 +394,6 @@ main(void)
 		cmocka_unit_test(bad_maps_are_refused),
 		cmocka_unit_test(lookup_finds_segments_and_gaps),
 		cmocka_unit_test(segments_that_share_a_superpage_stay_apart),
-		cmocka_unit_test(a_limit_withdraws_evenly_from_big_machines),
 		cmocka_unit_test(creation_fails_cleanly_at_every_allocation),
 	};
 

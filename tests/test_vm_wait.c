@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "phys_util.h"
+
+#define SMALL_MAP "100000-2000000 usable 0\n2000000-4000000 usable 1\n"
+/* 1 GiB a domain: large enough for page caches of one CPU. */
+#define CACHE_MAP "1000000-41000000 usable 0\n41000000-81000000 usable 1\n"
+
+static struct phys_machine pm;
+
+static int
+open_small(void **state)
+{
+	(void)state;
+	assert_int_equal(phys_open_text(&pm, SMALL_MAP, NULL), 0);
+	return (0);
+}
+
+static int
+open_cached(void **state)
+{
+	(void)state;
+	assert_int_equal(phys_open_text(&pm, CACHE_MAP, NULL), 0);
+	assert_true(pm.pm_vp->vp_domains[0]->vmd_has_pgcache);
+	return (0);
+}
+
+static int
+close_pm(void **state)
+{
+	(void)state;
+	assert_int_equal(phys_check(&pm), 0);
+	phys_close(&pm);
+	return (0);
+}
+
+static void
+waiting_returns_at_once_after_a_free(void **state)
+{
+	struct vm_page *m = vm_page_alloc(pm.pm_vp, 0, 0);
+	uint64_t token = vm_wait_token(pm.pm_vp);
+
+	(void)state;
+	vm_page_free(pm.pm_vp, m);
+	vm_wait(pm.pm_vp, token);
+}
+
+static void
+waiting_gives_the_own_cache_back(void **state)
+{
+	struct vm_page *m = vm_page_alloc(pm.pm_vp, 0, 0);
+	uint64_t token = vm_wait_token(pm.pm_vp);
+
+	(void)state;
+	vm_page_free(pm.pm_vp, m);
+	assert_int_equal(vm_wait_token(pm.pm_vp), token);
+	vm_wait(pm.pm_vp, token);
+	assert_int_equal(vm_pgcache_count(pm.pm_vp, 0), 0);
+}
+
+static void
+threads_short_of_memory_wait_and_get_on(void **state)
+{
+	struct vm_phys_config vpc = { .vpc_limit_pages = 80 };
+
+	(void)state;
+	assert_int_equal(phys_open_text(&pm, SMALL_MAP, &vpc), 0);
+	phys_run_workers(&pm, 20000, true);
+	assert_int_equal(close_pm(NULL), 0);
+}
+
+static void
+wait_alone(void)
+{
+	vm_wait(pm.pm_vp, vm_wait_token(pm.pm_vp));
+}
+
+static void
+waiting_alone_panics(void **state)
+{
+	(void)state;
+	phys_assert_panics(wait_alone, "out of memory");
+	/* Nothing is left behind: it can be said again. */
+	phys_assert_panics(wait_alone, "out of memory");
+}
+
+/* A thread that waits until the test's own thread is idle, or frees a page. */
+static void
+wait_for_memory(void *arg)
+{
+	bool *woken = arg;
+	struct thread *td = phys_attach(&pm, 0, 0);
+
+	if (td == NULL)
+		return;
+	vm_wait(pm.pm_vp, vm_wait_token(pm.pm_vp));
+	*woken = true;
+	phys_detach(&pm, td);
+}
+
+static void
+start_waiter(bool *woken, void **handlep)
+{
+	*woken = false;
+	assert_int_equal(sim_real_ops.so_thread_create(
+			     pm.pm_sim, -1, wait_for_memory, woken, handlep),
+	    0);
+	/* Acquire: the waiter is on the list before it is counted. */
+	while (atomic_load_explicit(&pm.pm_vp->vp_private->vpp_nwaiters,
+		   memory_order_acquire) == 0)
+		sim_real_ops.so_yield(pm.pm_sim);
+}
+
+static void
+a_free_wakes_a_waiter(void **state)
+{
+	struct vm_page *m = vm_page_alloc(pm.pm_vp, 0, 0);
+	void *handle;
+	bool woken;
+
+	(void)state;
+	start_waiter(&woken, &handle);
+	/* Not into the cache: somebody waits for it. */
+	vm_page_free(pm.pm_vp, m);
+	assert_int_equal(sim_real_ops.so_thread_join(pm.pm_sim, handle), 0);
+	assert_true(woken);
+}
+
+static void
+go_idle(void)
+{
+	vm_wait_idle_begin(pm.pm_vp);
+}
+
+static void
+idling_while_all_others_wait_panics(void **state)
+{
+	struct vm_page *m = vm_page_alloc(pm.pm_vp, 0, 0);
+	void *handle;
+	bool woken;
+
+	(void)state;
+	start_waiter(&woken, &handle);
+	phys_assert_panics(go_idle, "out of memory");
+	vm_wait_idle_end(pm.pm_vp);
+	vm_page_free(pm.pm_vp, m);
+	assert_int_equal(sim_real_ops.so_thread_join(pm.pm_sim, handle), 0);
+	assert_true(woken);
+}
+
+int
+main(void)
+{
+#define SMALL(fn)  cmocka_unit_test_setup_teardown(fn, open_small, close_pm)
+#define CACHED(fn) cmocka_unit_test_setup_teardown(fn, open_cached, close_pm)
+	const struct CMUnitTest tests[] = {
+		SMALL(waiting_returns_at_once_after_a_free),
+		CACHED(waiting_gives_the_own_cache_back),
+		SMALL(a_free_wakes_a_waiter),
+		CACHED(a_free_wakes_a_waiter),
+		SMALL(waiting_alone_panics),
+		SMALL(idling_while_all_others_wait_panics),
+		cmocka_unit_test(threads_short_of_memory_wait_and_get_on),
+	};
+
+	return (cmocka_run_group_tests(tests, NULL, NULL));
+}
