@@ -169,6 +169,18 @@ caches_can_be_switched_off(void **state)
 }
 
 static void
+detaching_gives_the_cache_back(void **state)
+{
+	(void)state;
+	vm_page_free(pm.pm_vp, vm_page_alloc(pm.pm_vp, 0, 0));
+	assert_true(vm_pgcache_count(pm.pm_vp, 0) > 0);
+	vm_pgcache_detach(pm.pm_vp, pm.pm_td);
+	assert_int_equal(vm_pgcache_count(pm.pm_vp, 0), 0);
+	assert_int_equal(accounted(0), vm_total_pages(pm.pm_vp, 0));
+	assert_int_equal(vm_pgcache_attach(pm.pm_vp, pm.pm_td), 0);
+}
+
+static void
 attaching_fails_cleanly(void **state)
 {
 	struct thread *td = pm.pm_td;
@@ -209,6 +221,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    small_domains_have_no_caches, open_small, close_pm),
 		cmocka_unit_test(caches_can_be_switched_off),
+		CACHED(detaching_gives_the_cache_back),
 		CACHED(attaching_fails_cleanly),
 		cmocka_unit_test(threads_with_caches_never_share_a_page),
 	};
