@@ -54,7 +54,8 @@ static const struct opt compare_opts[] = {
 	    "about 10 s: 3 repeats of 0.06 s; to try, not to compare" },
 	{ "check", NULL, OPT_FLAG, CO(co_check), 0, 0,
 	    "also say whether the goals are met (cost of an operation,\n"
-	    "scaling in private with two threads); status 1 if not" },
+	    "scaling in private with two threads), by the best of the\n"
+	    "repeats; status 1 if not" },
 	{ .o_name = NULL },
 };
 

@@ -248,11 +248,12 @@ char *
 table_break_name(const char *name, size_t width)
 {
 	size_t column = 0, len, o = 0;
-	/* A line break for each '+' at most. */
+	/* A line break for each character at most. */
 	char *s = bench_calloc(2 * strlen(name) + 1, 1);
 
 	while (*name != '\0') {
-		len = strcspn(name + 1, "+") + 1;
+		len = strcspn(name + 1, "+/") + 1;
+		len += name[len] == '/';
 		if (column > 0 && column + len > width) {
 			s[o++] = '\n';
 			column = 0;

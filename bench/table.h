@@ -46,8 +46,8 @@ const char *table_range(char buf[TABLE_RANGE_MAX], double low, double high);
 const char *table_integer(char buf[TABLE_NUMBER_MAX], uint64_t v);
 
 /*
- * Break a design's name before '+' so that no line is longer than width where
- * that can be; the result is malloc()ed.
+ * Break a design's name before '+' and behind '/' so that no line is longer than
+ * width, where that can be; the result is malloc()ed.
  */
 char *table_break_name(const char *name, size_t width);
 

@@ -97,7 +97,7 @@ names_break_before_their_options(void **state)
 		{ "superpage+batch", "superpage\n+batch" },
 		{ "sparse/gen2+batch", "sparse/gen2\n+batch" },
 		{ "a+b+c", "a+b+c" },
-		{ "hashed/rwlock+pad+batch", "hashed/rwlock\n+pad+batch" },
+		{ "hashed/rwlock+pad+batch", "hashed/\nrwlock+pad\n+batch" },
 		{ "+batch", "+batch" },
 		{ "", "" },
 	};
