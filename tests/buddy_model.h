@@ -3,7 +3,7 @@
 #define TESTS_BUDDY_MODEL_H
 
 /*
- * The buddy allocator once more, as naively as SPEC 2.5 reads: every queue is an
+ * The buddy allocator once more, as naively as its rules read: every queue is an
  * array of page numbers, and every question is answered by looking at all of
  * it.  One domain; the real segments are taken from the machine under test.
  */

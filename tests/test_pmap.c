@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Each operation of the pmap layer by itself, against what SPEC 5 says of it.
+ * Each operation of the pmap layer by itself, against what the kernel does.
  * The machine has two segments in superpage 0 and two domains; the checker runs
  * after every step.
  */

@@ -19,7 +19,7 @@
  *	a - atomic
  *	c - constant once set
  *
- * Source: FreeBSD main (2024), sys/vm/vm_page.h; sizes as SPEC 1.5.
+ * Source: FreeBSD main (2024), sys/vm/vm_page.h.
  */
 
 #include <stdatomic.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The buddy allocator: queues of free blocks of 2^order pages by domain, free
- * list, pool and order.  SPEC 2.5.
+ * list, pool and order.
  *
  * Pristine blocks.  A machine of 12 TiB has 786 000 blocks of the largest order
  * when it boots.  To write a queue link into the first descriptor of each would

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Runs of pages that are no power of two: queueing and freeing them, finding
- * and taking one by address, taking one given page off the queues.  SPEC 2.5.
+ * and taking one by address, taking one given page off the queues.
  *
  * Locks.  The free queue lock of the domain is held throughout.
  *

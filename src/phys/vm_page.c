@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Pages for use: accounting, allocation and freeing above the buddy allocator.
- * SPEC 2.6.
  *
  * An allocation first reserves in vmd_free_count, which fails where it would
  * eat into what is kept for more important requests, then takes pages off the

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Physical memory of a machine: from a memory map to segments, free lists, page
- * array and simulated memory.  SPEC 2.1 to 2.4.
+ * array and simulated memory.
  *
  * The page array is dense: it has a descriptor for every page from the first of
  * the lowest segment to the last of the highest, gaps included, so that pages

@@ -4,7 +4,7 @@
 
 /*
  * Physical memory of one machine: segments, buddy queues, page array, simulated
- * memory.  SPEC 2.
+ * memory.
  */
 
 #include "lock/mtx.h"
@@ -137,7 +137,7 @@ vm_phys_alloc_contig(struct vm_phys *vp, int domain, uint64_t npages,
     vm_paddr_t low, vm_paddr_t high, vm_paddr_t align, vm_paddr_t boundary);
 
 /*
- * Pages above the buddy (SPEC 2.6).  Each takes the free queue lock itself.
+ * Pages above the buddy.  Each takes the free queue lock itself.
  * domain: preferred; the others are tried after it in ascending cyclic order.
  * Nothing sleeps: NULL when there is none.
  *
@@ -185,7 +185,7 @@ void vm_wait_idle_end(struct vm_phys *vp);
 /*
  * Free pages, on the buddy queues and in the page caches together: what could
  * still be allocated if every thread gave its cache back.  The accounting that
- * admits allocations counts the former only (SPEC 2.6).  Exact at quiescence.
+ * admits allocations counts the former only.  Exact at quiescence.
  * vm_total_pages(): all that were free when the machine was created, that is
  * without blacklisted and withdrawn pages.  domain < 0: all.
  */
@@ -200,8 +200,8 @@ int vm_pgcache_attach(struct vm_phys *vp, struct thread *td);
 void vm_pgcache_detach(struct vm_phys *vp, struct thread *td);
 
 /*
- * Invariants 34 to 37 of SPEC 11, at quiescence: every violation is told to fn,
- * the number returned.  inv is the number in SPEC 11.
+ * Invariants 34 to 37, at quiescence: every violation is told to fn,
+ * the number returned.  inv is the number.
  */
 unsigned vm_phys_check(struct vm_phys *vp,
     void (*fn)(void *arg, int inv, const char *text), void *arg);

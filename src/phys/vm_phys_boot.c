@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What is free when a machine starts: all pages of all segments, but for those
- * that are blacklisted (SPEC 2.7) or withdrawn to make a big machine scarce of
+ * that are blacklisted or withdrawn to make a big machine scarce of
  * memory; and how much of that is kept in reserve.
  */
 
@@ -115,7 +115,7 @@ limit_pages(struct vm_phys *vp, uint64_t limit)
 }
 
 /*
- * Source: FreeBSD main (2024), sys/vm/vm_pageout.c, vm_pageout_init_domain():
+ * Assumed, as recollected of FreeBSD, vm_pageout_init_domain():
  * interrupt_free_min is 2; free_reserved is the 32 pages of a pageout cluster,
  * two buffers of 64 KB, and 1/768 of the domain.
  * Assumed: never more than an eighth, so that a tiny machine is usable.
@@ -135,7 +135,7 @@ set_reserves(struct vm_domain *vmd)
 /*
  * A domain has page caches if filling all of them takes no more than 1/400 of
  * it.
- * Source: FreeBSD main (2024), sys/vm/vm_page.c, vm_page_init_cache_zones().
+ * Source: FreeBSD main (2024), vm_page_init_cache_zones().
  */
 static bool
 has_pgcache(const struct vm_phys *vp, const struct vm_domain *vmd)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The checker of physical memory: invariants 34 to 37 of SPEC 11.
+ * The checker of physical memory: invariants 34 to 37 (the
+ * numbering goes on from pmap_check.c).
  *
  *	34  a page is on a queue, in a cache or handed out, and only one of
  *	    these; they add up to the domain

@@ -69,7 +69,7 @@ struct vm_domain {
 	_Atomic uint64_t vmd_freed; /* (a) pages ever freed to the queues */
 };
 
-/* Source: FreeBSD main (2024), sys/vm/uma_core.c: BUCKET_MAX is 256 items. */
+/* Assumed, as recollected of uma(9): a bucket has at most 256 items. */
 #define VM_PGCACHE_MAX 256
 
 /*

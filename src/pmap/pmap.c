@@ -9,7 +9,7 @@
  * pmap may have been released and reused meanwhile, which the generation shows,
  * but the mutex must be one all the time.
  *
- * Source: FreeBSD main (2024), amd64 pmap.c; SPEC 4.9, 5.1, 5.12.
+ * Source: FreeBSD main (2024), amd64 pmap.c.
  */
 
 #include "pmap/pmap_var.h"

@@ -2,7 +2,8 @@
 
 /*
  * The checker of the pmap layer: walks every pmap, chunk, list and header at
- * quiescence and tells what does not hold.  Numbers are those of SPEC 11.
+ * quiescence and tells what does not hold.  The numbers are used in reports and
+ * tests; those that are missing belong to what is not modelled yet.
  *
  *	 1  a managed leaf has exactly one pv entry on its page's list
  *	 3  a pv entry resolves to a valid leaf that maps that page

@@ -9,14 +9,15 @@
  * entry is stored last.  Whoever finds the mapping through the page tables or
  * through the page therefore finds all of it.
  *
- * Source: FreeBSD main (2024), amd64 pmap.c; SPEC 5.4, 5.6, 5.11.
+ * Source: FreeBSD main (2024), amd64 pmap.c.
  */
 
 #include "pmap/pmap_var.h"
 
 /*
  * The bits that select a memory type in a 4 KB entry.
- * Source: SPEC 1.3: bits 0, 1, 2 of the PAT index are PWT, PCD, PAT.
+ * Source: AMD64 manual, volume 2, 7.8: bits 0, 1, 2 of the PAT index are PWT,
+ * PCD, PAT.
  */
 static pt_entry_t
 pmap_cache_bits(int32_t pat_mode)

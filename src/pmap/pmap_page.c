@@ -19,7 +19,7 @@
  * by moving to the list already scanned.  There are no 2 MB mappings yet, but
  * the header's generation is read and compared all the same.
  *
- * Source: FreeBSD main (2024), amd64 pmap.c; SPEC 4.9, 5.8, 5.12.
+ * Source: FreeBSD main (2024), amd64 pmap.c.
  */
 
 #include "pmap/pmap_var.h"
@@ -317,7 +317,7 @@ retry:
 	return (count);
 }
 
-/* Source: SPEC 5.12: the first 16 entries are looked at. */
+/* Source: FreeBSD main (2024), pmap_page_exists_quick(). */
 #define EXISTS_QUICK_MAX 16
 
 bool

@@ -15,7 +15,7 @@
  *   3. An unlinked table goes back to the allocator only after the invalidation
  *	that covers it: until then it is on the caller's list.
  *
- * Source: FreeBSD main (2024), amd64 pmap.c; SPEC 5.2.
+ * Source: FreeBSD main (2024), amd64 pmap.c.
  */
 
 #include "pmap/pmap_var.h"

@@ -8,7 +8,7 @@
  * unmapped while another CPU can still reach it.  That is what a delayed
  * invalidation block is for: whoever then acts on the page waits for its end.
  *
- * Source: FreeBSD main (2024), amd64 pmap.c; SPEC 5.3, 5.7, 5.9, 5.10, 5.14.
+ * Source: FreeBSD main (2024), amd64 pmap.c.
  */
 
 #include "pmap/pmap_var.h"

@@ -49,7 +49,7 @@
 #define NBPDP     (UINT64_C(1) << PDPSHIFT)
 #define NBPML4    (UINT64_C(1) << PML4SHIFT)
 
-/* pindex of a page table page: unique per pmap, tells its level.  SPEC 1.2. */
+/* pindex of a page table page: unique per pmap, tells its level. */
 #define NUPDE   (UINT64_C(1) << 26)
 #define NUPDPE  (UINT64_C(1) << 17)
 #define NUPML4E UINT64_C(256)
@@ -320,7 +320,7 @@ pmap_lose(pt_entry_t pte, struct vm_page *m)
 static inline int64_t
 pmap_resident(const struct pmap *pmap)
 {
-	/* Relaxed: a count; the early look wants no order (SPEC 5.7). */
+	/* Relaxed: a count; the early look wants no order. */
 	return (atomic_load_explicit(
 	    &pmap->pm_stats.resident_count, memory_order_relaxed));
 }

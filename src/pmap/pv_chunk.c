@@ -20,7 +20,7 @@
  *
  * Not provided.  Reclaiming entries of other pmaps when no page is free.
  *
- * Source: FreeBSD main (2024), amd64 pmap.c; releng/12.1 for one list; SPEC 4.10.
+ * Source: FreeBSD main (2024), amd64 pmap.c; releng/12.1 for one list.
  */
 
 #include "pmap/pmap_var.h"

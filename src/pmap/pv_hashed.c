@@ -12,7 +12,7 @@
  * A lock that lives in pv_gen elsewhere gets a 4-byte word of its own here: many
  * lists share it, so it cannot be in one list's generation.
  *
- * Source: FreeBSD releng/12.1, sys/amd64/amd64/pmap.c, pmap_init(); SPEC 4.3.
+ * Source: FreeBSD releng/12.1, sys/amd64/amd64/pmap.c, pmap_init().
  */
 
 #include "pmap/pv_table.h"

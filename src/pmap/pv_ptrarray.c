@@ -12,7 +12,7 @@
  * locks for one superpage.  The reviewed code had allocated a header for it all
  * the same (wart=alloc); wart=tight allocates one less.
  *
- * Source: the first version of FreeBSD review D21833; SPEC 4.4.
+ * Source: the first version of FreeBSD review D21833.
  */
 
 #include "pmap/pv_table.h"

@@ -14,8 +14,7 @@
  * Where a segment ends in the superpage in which the next begins, the cursor
  * steps back by one and the two rows share that header: one lock a superpage.
  *
- * Source: FreeBSD main (2024), sys/arm64/arm64/pmap.c, pmap_init_pv_table();
- * SPEC 4.6.
+ * Source: FreeBSD main (2024), sys/arm64/arm64/pmap.c, pmap_init_pv_table().
  */
 
 #include "pmap/pv_table.h"

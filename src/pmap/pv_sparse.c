@@ -26,7 +26,7 @@
  * that ends at a multiple of a page of headers (128 MB with 64-byte headers)
  * would back one page more than is reserved.
  *
- * Source: FreeBSD main (2024), amd64 pmap.c, pmap_init_pv_table(); SPEC 4.5.
+ * Source: FreeBSD main (2024), amd64 pmap.c, pmap_init_pv_table().
  */
 
 #include "pmap/pv_table.h"

@@ -4,7 +4,7 @@
 
 /*
  * pv headers: for every superpage of physical memory a lock, the list of its
- * 2 MB mappings with a generation, and an invalidation generation.  SPEC 4.2.
+ * 2 MB mappings with a generation, and an invalidation generation.
  *
  * A layout says where the three lie for a physical address.  All layouts keep
  * the property on which everything relies: one lock per superpage, covering the
