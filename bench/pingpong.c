@@ -92,5 +92,7 @@ pingpong_ns(int hostcpu[2])
 	}
 	bench_thread_join(&b);
 	bench_thread_join(&a);
-	return (stats_of(p.p_ns, BATCHES).s_median);
+	/* What preempts a batch only adds: the quiet ones tell the distance. */
+	(void)stats_of(p.p_ns, BATCHES);
+	return (stats_quantile(p.p_ns, BATCHES, 0.1));
 }

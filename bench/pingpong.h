@@ -6,8 +6,9 @@
  * How long a cache line takes from one CPU to another: two threads, on the first
  * two CPUs of the pinning order smt-last, hand a counter to and fro.
  *
- * Returns nanoseconds for one way, the median of some batches, and in hostcpu
- * the CPUs; or 0 with fewer than two CPUs or when a thread cannot be started.
+ * Returns nanoseconds for one way, the lower decile of some batches, and in
+ * hostcpu the CPUs; or 0 with fewer than two CPUs or when a thread cannot be
+ * started.
  */
 double pingpong_ns(int hostcpu[2]);
 
