@@ -96,6 +96,29 @@ print_command(const struct compare *co)
 	(void)fprintf(co->co_out, "\n");
 }
 
+/* What the workload makes of its parameters, with the most threads. */
+static void
+print_params(const struct compare *co)
+{
+	struct workload_config wc = co->co_wc;
+	struct workload_params wp;
+	const char *sep = "params   ";
+	char err[200];
+
+	wc.wc_threads = co->co_threads[co->co_nthreads - 1];
+	if (workload_fill_params(&wc, &wp, err, sizeof(err)) != 0)
+		return;
+#define PRINT_PARAM(field, option, arg, max, help)                             \
+	if (wp.field != 0) {                                                   \
+		(void)fprintf(co->co_out, "%s%s %u", sep, option, wp.field);   \
+		sep = ", ";                                                    \
+	}
+	RECORD_PARAMS(PRINT_PARAM)
+#undef PRINT_PARAM
+	if (sep[0] == ',')
+		(void)fprintf(co->co_out, "\n");
+}
+
 void
 compare_print_header(const struct compare *co)
 {
@@ -115,6 +138,7 @@ compare_print_header(const struct compare *co)
 	    co->co_wc.wc_name, threads, pin_order_name(co->co_pin),
 	    (uintmax_t)co->co_wc.wc_seed, co->co_repeats,
 	    seconds(co->co_wc.wc_measure_ns), seconds(co->co_wc.wc_warmup_ns));
+	print_params(co);
 	for (size_t i = 0; i < co->co_nthreads; i++) {
 		if (co->co_threads[i] > e->e_cpus)
 			(void)fprintf(out,

@@ -241,6 +241,7 @@ record_run(const struct workload_result *wr)
 	else
 		(void)json_object_set_new(o, "void", json_null());
 	set_bool(o, "stopped", wr->wr_stopped);
+	(void)json_object_set_new(o, "params", record_params(&wr->wr_params));
 	record_set_u64(o, "elapsed_ns", wr->wr_elapsed_ns);
 	record_set_u64(o, "ops", wr->wr_ops);
 	record_set_real(o, "ops_per_s",

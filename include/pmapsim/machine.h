@@ -111,7 +111,8 @@ void machine_thread_use(struct thread *td);
 
 /* Sizes of the machine's pv headers, exactly. */
 struct pv_header_report {
-	size_t phr_header_bytes;     /* one header, lock included */
+	/* One header with its lock; hashed, whose locks are apart: without. */
+	size_t phr_header_bytes;
 	uint64_t phr_headers;        /* headers that exist */
 	uint64_t phr_superpages;     /* that some segment touches */
 	uint64_t phr_total_bytes;    /* headers, locks, pointers, rounding */

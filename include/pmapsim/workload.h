@@ -26,7 +26,11 @@
 
 /* Numbers a scenario can be given; 0 means its default. */
 struct workload_params {
-	unsigned wp_text_copies; /* exec_exit: copies of the text, 1 to 1024 */
+	/*
+	 * exec_exit: copies of the text, 1 to 1024; by default as many for each
+	 * thread as 20 are for 104, and at least one.
+	 */
+	unsigned wp_text_copies;
 	unsigned wp_text_pages;  /* exec_exit: pages mapped of a copy */
 	unsigned wp_anon_pages;  /* exec_exit, private: private pages */
 	unsigned wp_shared_pct;  /* one_pmap: share of work on shared ranges */
@@ -97,6 +101,7 @@ struct workload_result {
 	unsigned wr_nthreads;
 	unsigned wr_unbound; /* threads that could not be pinned as asked */
 	struct workload_thread *wr_threads; /* [wr_nthreads] */
+	struct workload_params wr_params;   /* as used, defaults filled in */
 	uint64_t wr_elapsed_ns;             /* measured interval */
 	uint64_t wr_ops; /* enters + removes + pageops, all threads */
 	/* With mc_profile, otherwise 0 rows; sorted by wait, descending. */
@@ -119,6 +124,14 @@ struct workload_info {
 };
 /* All scenarios, ended by wi_name == NULL. */
 const struct workload_info *workload_list(void);
+
+/*
+ * The parameters that a run of this configuration would use: *wp has the
+ * defaults filled in, 0 where a scenario has no such parameter.  Returns 0, or
+ * EINVAL with a sentence in err.
+ */
+int workload_fill_params(const struct workload_config *wc,
+    struct workload_params *wp, char *err, size_t errsize);
 
 /*
  * Run a scenario on a machine that nobody else uses; the caller is not attached.

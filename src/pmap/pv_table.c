@@ -197,7 +197,10 @@ pv_table_report(struct pv_table *pvt, struct pv_header_report *phr)
 	uint64_t first, last, next = 0;
 	int i;
 
-	phr->phr_header_bytes = pv_header_bytes(pvt->pvt_lock_ops);
+	/* Where locks are apart, what there is for each superpage. */
+	phr->phr_header_bytes = pvt->pvt_mds != NULL
+	    ? sizeof(pvt->pvt_mds[0])
+	    : pv_header_bytes(pvt->pvt_lock_ops);
 	phr->phr_headers = pvt->pvt_nheaders;
 	phr->phr_total_bytes = pvt->pvt_bytes;
 	phr->phr_reserved_bytes = pvt->pvt_reserved_bytes;

@@ -75,10 +75,10 @@ find_scenario(
 	return (bad_name(name, err, errsize));
 }
 
+/* What can be checked, and filled in, without a machine. */
 static int
-config_check(struct wl_run *run, char *err, size_t errsize)
+params_check(struct wl_run *run, char *err, size_t errsize)
 {
-	const struct pv_lock_ops *lock = run->wlr_machine->ma_design.d_lock;
 	const struct workload_config *wc = run->wlr_config;
 	int error;
 
@@ -89,6 +89,20 @@ config_check(struct wl_run *run, char *err, size_t errsize)
 	if (error == 0)
 		error = wl_check_range("pin order", wc->wc_pin, WL_PIN_NONE,
 		    WL_PIN_SMT_LAST, err, errsize);
+	if (error != 0)
+		return (error);
+	run->wlr_params = wc->wc_params;
+	return (run->wlr_ops->wo_check(run, err, errsize));
+}
+
+static int
+config_check(struct wl_run *run, char *err, size_t errsize)
+{
+	const struct pv_lock_ops *lock = run->wlr_machine->ma_design.d_lock;
+	const struct workload_config *wc = run->wlr_config;
+	int error;
+
+	error = params_check(run, err, errsize);
 	if (error != 0)
 		return (error);
 	if (wc->wc_threads > 1 && (lock->plo_flags & PLO_NOLOCK) != 0) {
@@ -102,8 +116,7 @@ config_check(struct wl_run *run, char *err, size_t errsize)
 		    "expected a measuring time or a number of rounds");
 		return (EINVAL);
 	}
-	run->wlr_params = wc->wc_params;
-	return (run->wlr_ops->wo_check(run, err, errsize));
+	return (0);
 }
 
 /*
@@ -468,6 +481,7 @@ workload_run_hooked(struct machine *m, const struct workload_config *wc,
 	if (error != 0)
 		return (error);
 	memset(wr, 0, sizeof(*wr));
+	wr->wr_params = run.wlr_params;
 	error = machine_thread_attach(m, 0);
 	if (error == 0) {
 		run.wlr_main = machine_thread_self();
@@ -485,6 +499,19 @@ workload_run_hooked(struct machine *m, const struct workload_config *wc,
 	if (wr->wr_void[0] == '\0')
 		memcpy(wr->wr_void, run.wlr_why, sizeof(wr->wr_void));
 	return (0);
+}
+
+int
+workload_fill_params(const struct workload_config *wc,
+    struct workload_params *wp, char *err, size_t errsize)
+{
+	struct wl_run run = { .wlr_config = wc };
+	int error;
+
+	error = params_check(&run, err, errsize);
+	if (error == 0)
+		*wp = run.wlr_params;
+	return (error);
 }
 
 int
