@@ -27,8 +27,8 @@
 /* Numbers a scenario can be given; 0 means its default. */
 struct workload_params {
 	/*
-	 * exec_exit: copies of the text, 1 to 1024; by default as many for each
-	 * thread as 20 are for 104, and at least one.
+	 * exec_exit: copies of the text, 1 to 1024 (20), at most one a thread.
+	 * How many threads share a copy decides most about contention.
 	 */
 	unsigned wp_text_copies;
 	unsigned wp_text_pages;  /* exec_exit: pages mapped of a copy */

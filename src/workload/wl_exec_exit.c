@@ -17,9 +17,10 @@
  *
  * Sizes.  Half to one and a half times the parameters; one process in 32 is 8
  * times as large, as a compiler among shells.
- * Assumed: the tail's weight; 350 and 200 pages, 20 copies for 104 threads, Zipf
- * 0.5 are the set of which a model reproduces published contention of package
- * builds.  With other numbers of threads as many share a copy by default.
+ * Assumed: the tail's weight; 350 and 200 pages, 20 copies, Zipf 0.5 are the set
+ * of which a model reproduces published contention of package builds on 104
+ * CPUs.  With up to 20 threads each has a copy of its own: what is left of the
+ * contention is that of locks shared by chance; one copy shows the other end.
  *
  * Differs: no file system, no exec: between processes a thread does nothing
  * else.  Contents of pages are not touched, so that a run costs little memory
@@ -32,8 +33,7 @@
 
 #define TEXT_VA         UINT64_C(0x400000)
 #define ANON_VA         (UINT64_C(1) << 35)
-#define TEXT_COPIES     20u /* among so many threads: */
-#define TEXT_THREADS    104u
+#define TEXT_COPIES     20u
 #define TEXT_SUPERPAGES 40u /* 80 MB */
 #define CLUSTER         8u  /* pages a soft fault maps */
 #define IMAGE_CLUSTERS  (NPTEPG / CLUSTER)
@@ -346,10 +346,7 @@ wl_exec_check(struct wl_run *run, char *err, size_t errsize)
 	int error;
 
 	if (wp->wp_text_copies == 0)
-		wp->wp_text_copies = MAX(1u,
-		    (run->wlr_config->wc_threads * TEXT_COPIES +
-			TEXT_THREADS / 2) /
-			TEXT_THREADS);
+		wp->wp_text_copies = TEXT_COPIES;
 	if (wp->wp_text_pages == 0)
 		wp->wp_text_pages = WL_TEXT_PAGES;
 	if (wp->wp_anon_pages == 0)
