@@ -1057,6 +1057,45 @@ mincore_tells_whether_to_look_at_the_page(void **state)
  * With n pages free, for n = 0, 1, ... until it succeeds: a mapping far from
  * all others needs three tables and, at need, a chunk.
  */
+/* 2^48 would be 0 again to the tables, and so would the end of all addresses. */
+static void
+nothing_is_above_the_user_addresses(void **state)
+{
+	const vm_offset_t top = VM_MAXUSER_ADDRESS - PAGE_SIZE;
+	const vm_offset_t again = UINT64_C(1) << 48;
+	struct vm_page *m = pu_page(&pu), *m2 = pu_page(&pu);
+	uint64_t resident;
+	vm_paddr_t pa;
+
+	(void)state;
+	enter(p, 0, m, R | W, W | PMAP_ENTER_WIRED);
+	enter(p, top, m2, R | W, W);
+	resident = pmap_resident_count(p);
+	assert_int_equal(pmap_extract(p, again), 0);
+	assert_int_equal(pmap_extract(p, again + top), 0);
+	assert_null(pmap_extract_and_hold(p, again, R));
+	assert_int_equal(pmap_mincore(p, again, &pa), 0);
+	assert_false(pmap_is_prefaultable(p, again + PAGE_SIZE));
+	pmap_copy(q, p, again, 2 * PAGE_SIZE, again);
+	pmap_protect(p, again, again + MB(4), R);
+	pmap_unwire(p, again, again + MB(4));
+	remove_range(p, again, again + MB(4));
+	remove_range(p, VM_MAXUSER_ADDRESS, ~UINT64_C(0xfff));
+	assert_int_equal(pmap_resident_count(p), resident);
+	assert_int_equal(pmap_resident_count(q), 1);
+	assert_int_equal(pmap_wired_count(p), 1);
+	assert_true((pu_leaf(p, 0) & PG_RW) != 0);
+	assert_int_equal(pmap_extract(p, top), VM_PAGE_TO_PHYS(m2));
+
+	pmap_protect(p, top, ~UINT64_C(0xfff), R);
+	assert_true((pu_leaf(p, top) & PG_RW) == 0);
+	assert_true((pu_leaf(p, 0) & PG_RW) != 0);
+	remove_range(p, 0, ~UINT64_C(0xfff));
+	assert_int_equal(pmap_resident_count(p), 1);
+	pu_page_free(&pu, m);
+	pu_page_free(&pu, m2);
+}
+
 static void
 a_failed_enter_changes_nothing(void **state)
 {
@@ -1542,6 +1581,7 @@ main(void)
 		T(extract_and_hold_finds_no_page_of_a_device),
 		T(prefaultable_is_an_empty_slot_of_a_table),
 		T(mincore_tells_whether_to_look_at_the_page),
+		T(nothing_is_above_the_user_addresses),
 		T(a_failed_enter_changes_nothing),
 		T(a_failed_quick_enter_changes_nothing),
 		T(a_copy_that_runs_out_stops_cleanly),

@@ -123,6 +123,9 @@ pmap_leaf(struct pmap *pmap, vm_offset_t va)
 	pt_entry_t pde, pte;
 	pte_t *p;
 
+	/* Above, the tables' indices would start again from 0. */
+	if (va >= VM_MAXUSER_ADDRESS)
+		return (0);
 	p = pmap_pte_pde(pmap, va, &pde);
 	if (p == NULL)
 		return (0);
@@ -194,6 +197,8 @@ pmap_is_prefaultable(struct pmap *pmap, vm_offset_t va)
 	pte_t *pte;
 	bool rv;
 
+	if (va >= VM_MAXUSER_ADDRESS)
+		return (false);
 	PMAP_LOCK(pmap);
 	pte = pmap_pte_pde(pmap, va, &pde);
 	rv = pte != NULL && (pte_load(pte) & PG_V) == 0;

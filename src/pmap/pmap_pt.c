@@ -246,6 +246,15 @@ pmap_next_pt(
 	pte_t *pdpe;
 	pt_entry_t e;
 
+	KASSERT((va & PAGE_MASK) == 0 && (eva & PAGE_MASK) == 0,
+	    ("pmap %p: range %#jx to %#jx is not of pages", (void *)pmap,
+		(uintmax_t)va, (uintmax_t)eva));
+	/*
+	 * Nothing is mapped above.  The indices of 2^48 are those of 0 again,
+	 * and just below 2^64 the end of a stride is 0.
+	 */
+	if (eva > VM_MAXUSER_ADDRESS)
+		eva = VM_MAXUSER_ADDRESS;
 	while (va < eva) {
 		if ((pte_load(pmap_pml4e(pmap, va)) & PG_V) == 0) {
 			va = (va + NBPML4) & ~(NBPML4 - 1);

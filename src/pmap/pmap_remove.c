@@ -56,8 +56,6 @@ pmap_remove(struct pmap *pmap, vm_offset_t sva, vm_offset_t eva)
 	pte_t *pte;
 	bool anyvalid = false;
 
-	KASSERT(eva <= VM_MAXUSER_ADDRESS,
-	    ("pmap_remove: bad end %#jx", (uintmax_t)eva));
 	/*
 	 * Without the lock: whoever could add a mapping holds the map lock, and
 	 * so does our caller.  The root is always resident.

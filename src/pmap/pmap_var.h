@@ -263,7 +263,8 @@ ptp_ref_add(struct vm_page *m, uint32_t n)
 /*
  * The next page table at or after va, below eva: its PDE's value, with *vap its
  * first address in the range and *endp where it, or the range, ends.  Returns 0
- * when there is none.  Whole empty strides of upper levels are skipped.
+ * when there is none.  Whole empty strides of upper levels are skipped.  A range
+ * may go beyond the user addresses: nothing is there.
  */
 pt_entry_t pmap_next_pt(
     struct pmap *pmap, vm_offset_t *vap, vm_offset_t eva, vm_offset_t *endp);
