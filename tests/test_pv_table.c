@@ -396,6 +396,58 @@ hashed_padding_gives_each_lock_its_line(void **state)
 	    hashed_bytes("hashed/gen2+locks=10+pad"), 32 * 24 + 10 * (64 + 8));
 }
 
+/* A lock of 12 bytes that leaves its alignment to us. */
+static unsigned nmisaligned;
+
+static void
+odd_lock(void *word)
+{
+	nmisaligned += (uintptr_t)word % 8 != 0;
+}
+
+static bool
+odd_trylock(void *word)
+{
+	odd_lock(word);
+	return (true);
+}
+
+static void
+odd_unlock(void *word, bool modified)
+{
+	(void)word;
+	(void)modified;
+}
+
+static const struct pv_lock_ops odd_ops = {
+	.plo_name = "odd",
+	.plo_descr = "12 bytes, default alignment",
+	.plo_size = 12,
+	.plo_flags = PLO_ZEROINIT | PLO_GENERIC,
+	.plo_lock = odd_lock,
+	.plo_trylock = odd_trylock,
+	.plo_unlock = odd_unlock,
+};
+
+static void
+words_are_aligned_to_8_unless_told_otherwise(void **state)
+{
+	static const struct pv_lock_ops *const locks[] = { &odd_ops, NULL };
+	struct machine_config mc = { .mc_locks = locks };
+	char design[32];
+	struct pu pu;
+
+	(void)state;
+	nmisaligned = 0;
+	for (unsigned l = 0; l < PU_NLAYOUTS; l++) {
+		(void)snprintf(design, sizeof(design), "%s/odd", pu_layouts[l]);
+		mc.mc_design = design;
+		pu_setup_config(&pu, LOW, &mc);
+		pu_teardown(&pu); /* the checker tries each */
+	}
+	assert_int_equal(nmisaligned, 0);
+}
+
 /* Gaps of sparse. */
 
 /* Two gaps: 448 MB, and over 3 GB. */
@@ -823,6 +875,7 @@ main(void)
 		cmocka_unit_test(
 		    hashed_superpages_collide_modulo_the_number_of_locks),
 		cmocka_unit_test(hashed_padding_gives_each_lock_its_line),
+		cmocka_unit_test(words_are_aligned_to_8_unless_told_otherwise),
 		cmocka_unit_test(a_lookup_in_an_unbacked_gap_traps),
 		cmocka_unit_test(a_lookup_in_a_gap_is_harmless_elsewhere),
 		cmocka_unit_test(as_many_rows_as_segments_fit),

@@ -25,10 +25,10 @@ lock_stride(const struct pv_table *pvt)
 	size_t size = pvt->pvt_lock_ops->plo_size;
 	size_t align = pvt->pvt_lock_ops->plo_align;
 
+	if (align == 0)
+		align = size == 0 ? sizeof(uint32_t) : sizeof(uint64_t);
 	if (size == 0)
 		size = sizeof(uint32_t);
-	if (align == 0)
-		align = sizeof(uint32_t);
 	if (pvt->pvt_design->d_pad && align < CACHE_LINE_SIZE)
 		align = CACHE_LINE_SIZE;
 	return ((size + align - 1) / align * align);
