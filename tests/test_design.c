@@ -424,6 +424,13 @@ machine_create_refuses_a_bad_configuration(void **state)
 	(void)state;
 	expect_refusal(&mc, "no memory map given");
 	mc.mc_map = mm;
+	mm->mm_ndomains = MAXMEMDOM + 1;
+	expect_refusal(
+	    &mc, "memory map \"test\": 17 domains: expected 1 to 16");
+	mm->mm_ndomains = -1;
+	expect_refusal(
+	    &mc, "memory map \"test\": -1 domains: expected 1 to 16");
+	mm->mm_ndomains = 1;
 	mc.mc_ncpus = MACHINE_CPU_MAX + 1;
 	expect_refusal(&mc, "1025 CPUs: expected 1 to 1024");
 	mc.mc_ncpus = 0;

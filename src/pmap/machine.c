@@ -60,6 +60,7 @@ machine_fini(struct machine *m)
 			lock_env_destroy(m->ma_sim);
 		sim_destroy(m->ma_sim);
 	}
+	mtx_destroy(&m->ma_zone_mtx);
 }
 
 static int
@@ -124,6 +125,11 @@ config_check(const struct machine_config *mc, struct design *d, char *err,
 
 	if (mc->mc_map == NULL)
 		return (sayerr(EINVAL, err, errsize, "no memory map given"));
+	/* Of a map that no reader made; the arenas are made by it. */
+	if (mc->mc_map->mm_ndomains < 1 || mc->mc_map->mm_ndomains > MAXMEMDOM)
+		return (sayerr(EINVAL, err, errsize,
+		    "memory map \"%s\": %d domains: expected 1 to %d",
+		    mc->mc_map->mm_name, mc->mc_map->mm_ndomains, MAXMEMDOM));
 	if (mc->mc_ncpus > MACHINE_CPU_MAX)
 		return (
 		    sayerr(EINVAL, err, errsize, "%u CPUs: expected 1 to %u",
@@ -207,7 +213,7 @@ machine_destroy(struct machine *m, FILE *out)
 int
 machine_thread_attach(struct machine *m, unsigned cpu)
 {
-	struct thread *td;
+	struct thread *other = curthread(), *td;
 	int domain, error;
 
 	KASSERT(cpu < m->ma_ncpus, ("cpu %u of %u", cpu, m->ma_ncpus));
@@ -228,6 +234,8 @@ unlock:
 	lock_thread_detach(td);
 detach:
 	sim_thread_detach(td);
+	/* The caller's attachment to another machine is current as before. */
+	sim_thread_switch(other);
 	return (error);
 }
 
