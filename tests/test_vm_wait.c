@@ -137,6 +137,96 @@ a_free_wakes_a_waiter(void **state)
 }
 
 static void
+ask_for_a_run(void *arg)
+{
+	struct thread *td = phys_attach(&pm, 0, 0);
+	bool *refused = arg;
+
+	if (td == NULL)
+		return;
+	*refused = vm_page_alloc_order(pm.pm_vp, 0, 1, VM_PAGE_EXACT) == NULL;
+	phys_detach(&pm, td);
+}
+
+static uint64_t wanted; /* by the waiter */
+
+static void
+wait_for_pages(void *arg)
+{
+	struct thread *td = phys_attach(&pm, 0, 0);
+	bool *woken = arg;
+
+	if (td == NULL)
+		return;
+	vm_wait_min(pm.pm_vp, wanted);
+	*woken = true;
+	phys_detach(&pm, td);
+}
+
+static void
+start(void (*fn)(void *arg), void *arg, void **handlep)
+{
+	assert_int_equal(
+	    sim_real_ops.so_thread_create(pm.pm_sim, -1, fn, arg, handlep), 0);
+}
+
+/* Wait until *p is n. */
+static void
+await64(const _Atomic uint64_t *p, uint64_t n)
+{
+	/* Relaxed: only the value counts. */
+	while (atomic_load_explicit(p, memory_order_relaxed) != n)
+		sim_real_ops.so_yield(pm.pm_sim);
+}
+
+/*
+ * An allocation of a run takes the pages off the count, and gives them back when
+ * it finds none: by then somebody may have begun to wait for just these.
+ */
+static void
+a_run_that_is_not_found_strands_nobody(void **state)
+{
+	struct vm_page *even = NULL, *m, *odd = NULL;
+	struct vm_domain *vmd = pm.pm_vp->vp_domains[0];
+	bool refused = false, woken = false;
+	void *allocator, *waiter;
+	uint64_t n = 0;
+
+	(void)state;
+	while ((m = vm_page_alloc(pm.pm_vp, 0, VM_PAGE_INTERRUPT)) != NULL) {
+		if ((m->phys_addr & PAGE_SIZE) != 0 &&
+		    vm_page_domain(pm.pm_vp, m) == 0) {
+			m->q_next = odd;
+			odd = m;
+			n++;
+		} else {
+			m->q_next = even;
+			even = m;
+		}
+	}
+	vm_page_free_list(pm.pm_vp, odd);
+	wanted = n - vmd->vmd_free_reserved;
+
+	vm_phys_lock(pm.pm_vp, 0);
+	start(ask_for_a_run, &refused, &allocator);
+	await64(&vmd->vmd_free_count, n - 2);
+	start(wait_for_pages, &woken, &waiter);
+	/* Acquire: the waiter is on the list before it is counted. */
+	while (atomic_load_explicit(&pm.pm_vp->vp_private->vpp_nwaiters,
+		   memory_order_acquire) == 0)
+		sim_real_ops.so_yield(pm.pm_sim);
+	vm_phys_unlock(pm.pm_vp, 0);
+
+	vm_wait_idle_begin(pm.pm_vp);
+	assert_int_equal(sim_real_ops.so_thread_join(pm.pm_sim, allocator), 0);
+	assert_int_equal(sim_real_ops.so_thread_join(pm.pm_sim, waiter), 0);
+	vm_wait_idle_end(pm.pm_vp);
+	assert_true(refused);
+	assert_true(woken);
+	vm_page_free_list(pm.pm_vp, even);
+}
+
+static void
 go_idle(void)
 {
 	vm_wait_idle_begin(pm.pm_vp);
@@ -170,6 +260,7 @@ main(void)
 		CACHED(a_free_wakes_a_waiter),
 		SMALL(waiting_alone_panics),
 		SMALL(idling_while_all_others_wait_panics),
+		SMALL(a_run_that_is_not_found_strands_nobody),
 		cmocka_unit_test(threads_short_of_memory_wait_and_get_on),
 	};
 

@@ -164,7 +164,7 @@ alloc_domain(struct vm_phys *vp, int domain, const struct request *r)
 		vmd->vmd_out += r->r_npages;
 	vm_phys_unlock(vp, domain);
 	if (m == NULL)
-		vm_domain_unreserve(vmd, r->r_npages);
+		vm_domain_refund(vp, vmd, r->r_npages);
 	return (m);
 }
 

@@ -165,7 +165,7 @@ import(struct vm_phys *vp, struct vm_domain *vmd, int pool,
 	vmd->vmd_out += (uint64_t)got;
 	vm_phys_unlock(vp, vmd->vmd_domain);
 	if (got < BUCKET)
-		vm_domain_unreserve(vmd, (uint64_t)(BUCKET - got));
+		vm_domain_refund(vp, vmd, (uint64_t)(BUCKET - got));
 	for (int i = 0; i < got; i++)
 		pgp->pgp_pages[i]->flags |= PG_PCPU_CACHE;
 	/* The first, which is the lowest, is to leave first. */

@@ -172,6 +172,9 @@ void vm_page_zero(struct vm_phys *vp, struct vm_page *m);
  * between vm_pgcache_attach() and vm_pgcache_detach() either waits here or is
  * idle; the caller must be such a thread.
  *
+ * vm_wait() does not hear of pages that an allocation of a run took off the
+ * count and gave back: next to such allocations, use vm_wait_min().
+ *
  * A thread is idle between vm_wait_idle_begin() and vm_wait_idle_end(): it will
  * free no page, for instance because it waits for other threads to end.
  */

@@ -92,6 +92,7 @@ struct vm_pgcache {
 struct vm_waiter {
 	struct thread *vmw_td;
 	struct vm_waiter *vmw_next; /* (w) */
+	uint64_t vmw_npages;        /* (c) that are enough; 0: any is */
 	_Atomic bool vmw_woken;     /* (a) */
 };
 
@@ -240,6 +241,9 @@ uint64_t vm_pgcache_count(struct vm_phys *vp, int domain);
 void vm_pgcache_destroy(struct vm_phys *vp);
 
 /* vm_wait.c */
+/* vm_domain_unreserve() of what others may wait for. */
+void
+vm_domain_refund(struct vm_phys *vp, struct vm_domain *vmd, uint64_t npages);
 void vm_wait_wakeup(struct vm_phys *vp);
 void vm_wait_thread_gone(struct vm_phys *vp);
 

@@ -9,6 +9,12 @@
  * vpp_nwaiters, all sequentially consistent, so one of them sees the other.
  * While nobody waits a free costs one load of a line that nobody writes.
  *
+ * vm_wait_min() waits for a number of pages.  An allocation takes its pages off
+ * the count before it looks for them, so one that finds no run of them was for a
+ * moment in the way: it gives them back with vm_domain_refund(), in the same
+ * order against the same waiters.  The token does not change, since no page was
+ * freed: who asks for runs would wake itself.
+ *
  * A free into a page cache does not count, hence a thread drains its cache
  * before it waits or idles.
  *
@@ -48,20 +54,13 @@ set_nwaiters(struct vm_phys_private *vpp, uint32_t n)
 	atomic_store_explicit(&vpp->vpp_nwaiters, n, memory_order_seq_cst);
 }
 
-void
-vm_wait_wakeup(struct vm_phys *vp)
+/* Let waiters go that were taken off the list. */
+static void
+wake(struct vm_phys *vp, struct vm_waiter *vmw)
 {
-	struct vm_phys_private *vpp = vp->vp_private;
-	struct vm_waiter *next, *vmw;
+	struct vm_waiter *next;
 	struct thread *td;
 
-	if (__predict_true(nwaiters(vpp) == 0))
-		return;
-	mtx_lock(&vpp->vpp_wait_lock);
-	vmw = vpp->vpp_waiters;
-	vpp->vpp_waiters = NULL;
-	set_nwaiters(vpp, 0);
-	mtx_unlock(&vpp->vpp_wait_lock);
 	for (; vmw != NULL; vmw = next) {
 		next = vmw->vmw_next;
 		td = vmw->vmw_td;
@@ -70,6 +69,73 @@ vm_wait_wakeup(struct vm_phys *vp)
 		    &vmw->vmw_woken, true, memory_order_release);
 		vp->vp_sim->sim_ops->so_wake(td);
 	}
+}
+
+void
+vm_wait_wakeup(struct vm_phys *vp)
+{
+	struct vm_phys_private *vpp = vp->vp_private;
+	struct vm_waiter *vmw;
+
+	if (__predict_true(nwaiters(vpp) == 0))
+		return;
+	mtx_lock(&vpp->vpp_wait_lock);
+	vmw = vpp->vpp_waiters;
+	vpp->vpp_waiters = NULL;
+	set_nwaiters(vpp, 0);
+	mtx_unlock(&vpp->vpp_wait_lock);
+	wake(vp, vmw);
+}
+
+/* Pages that an ordinary request may take off the queues now. */
+static uint64_t
+available(struct vm_phys *vp)
+{
+	const struct vm_domain *vmd;
+	uint64_t free, sum = 0;
+
+	for (int d = 0; d < vp->vp_ndomains; d++) {
+		vmd = vp->vp_domains[d];
+		/* Sequentially consistent: see the top. */
+		free = atomic_load_explicit(
+		    &vmd->vmd_free_count, memory_order_seq_cst);
+		if (free > vmd->vmd_free_reserved)
+			sum += free - vmd->vmd_free_reserved;
+	}
+	return (sum);
+}
+
+/* Is what a waiter for a number of pages, if it is one, waits for there? */
+static bool
+has_enough(struct vm_phys *vp, uint64_t npages)
+{
+	return (npages != 0 && available(vp) >= npages);
+}
+
+void
+vm_domain_refund(struct vm_phys *vp, struct vm_domain *vmd, uint64_t npages)
+{
+	struct vm_phys_private *vpp = vp->vp_private;
+	struct vm_waiter **link, *vmw, *woken = NULL;
+
+	/* Sequentially consistent: see the top. */
+	atomic_fetch_add_explicit(
+	    &vmd->vmd_free_count, npages, memory_order_seq_cst);
+	if (__predict_true(nwaiters(vpp) == 0))
+		return;
+	mtx_lock(&vpp->vpp_wait_lock);
+	for (link = &vpp->vpp_waiters; (vmw = *link) != NULL;) {
+		if (!has_enough(vp, vmw->vmw_npages)) {
+			link = &vmw->vmw_next;
+			continue;
+		}
+		*link = vmw->vmw_next;
+		vmw->vmw_next = woken;
+		woken = vmw;
+		set_nwaiters(vpp, nwaiters(vpp) - 1);
+	}
+	mtx_unlock(&vpp->vpp_wait_lock);
+	wake(vp, woken);
 }
 
 /* Does somebody wait, and nobody is left to free a page? */
@@ -93,19 +159,20 @@ out_of_memory(struct vm_phys *vp)
 	    (uintmax_t)vm_total_pages(vp, -1));
 }
 
-void
-vm_wait(struct vm_phys *vp, uint64_t since)
+/* Wait for a token other than since or, unless that is 0, for npages pages. */
+static void
+wait_for(struct vm_phys *vp, uint64_t since, uint64_t npages)
 {
 	struct vm_phys_private *vpp = vp->vp_private;
 	struct thread *td = curthread();
-	struct vm_waiter self = { .vmw_td = td };
+	struct vm_waiter self = { .vmw_td = td, .vmw_npages = npages };
 
 	KASSERT(td->td_pgcache != NULL && td->td_pgcache->pgc_vp == vp,
 	    ("thread %u waits unattached", (unsigned)td->td_id));
 	(void)vm_pgcache_drain(vp);
 	mtx_lock(&vpp->vpp_wait_lock);
 	set_nwaiters(vpp, nwaiters(vpp) + 1);
-	if (vm_wait_token(vp) != since) {
+	if (vm_wait_token(vp) != since || has_enough(vp, npages)) {
 		set_nwaiters(vpp, nwaiters(vpp) - 1);
 		mtx_unlock(&vpp->vpp_wait_lock);
 		return;
@@ -120,29 +187,17 @@ vm_wait(struct vm_phys *vp, uint64_t since)
 	mtx_unlock(&vpp->vpp_wait_lock);
 	/*
 	 * At least once, even if woken by now: the wake-up leaves a token.
-	 * Acquire: pairs with the release in vm_wait_wakeup().
+	 * Acquire: pairs with the release in wake().
 	 */
 	do {
 		vp->vp_sim->sim_ops->so_block(td);
 	} while (!atomic_load_explicit(&self.vmw_woken, memory_order_acquire));
 }
 
-/* Pages that an ordinary request may take off the queues now. */
-static uint64_t
-available(struct vm_phys *vp)
+void
+vm_wait(struct vm_phys *vp, uint64_t since)
 {
-	const struct vm_domain *vmd;
-	uint64_t free, sum = 0;
-
-	for (int d = 0; d < vp->vp_ndomains; d++) {
-		vmd = vp->vp_domains[d];
-		/* Relaxed: the token, read before, tells of later frees. */
-		free = atomic_load_explicit(
-		    &vmd->vmd_free_count, memory_order_relaxed);
-		if (free > vmd->vmd_free_reserved)
-			sum += free - vmd->vmd_free_reserved;
-	}
-	return (sum);
+	wait_for(vp, since, 0);
 }
 
 void
@@ -154,7 +209,7 @@ vm_wait_min(struct vm_phys *vp, uint64_t npages)
 		since = vm_wait_token(vp);
 		if (available(vp) >= npages)
 			return;
-		vm_wait(vp, since);
+		wait_for(vp, since, npages);
 	}
 }
 
