@@ -1260,6 +1260,36 @@ enter_waits_for_memory(void **state)
 	pu_page_free(&pu, m);
 }
 
+static void
+enter_waits_for_no_more_than_is_missing(void **state)
+{
+	struct vm_page *m = pu_page(&pu), *first = pu_page(&pu);
+	struct vm_page *hoard = NULL, *last;
+	struct sleeper sl = { p, m, KERN_FAILURE };
+	struct pu_thread put;
+
+	(void)state;
+	/* All tables but the last, and a chunk, are there. */
+	enter(p, VA + NBPDR, first, R, R);
+	pu_hoard(&pu, &hoard, 0);
+	last = hoard;
+	hoard = last->q_next;
+	pu_start(&pu, &put, 1, enter_sleeping, &sl);
+	/* Relaxed: only the value counts. */
+	while (atomic_load_explicit(&pu.pu_ma->ma_vp->vp_private->vpp_nwaiters,
+		   memory_order_relaxed) == 0)
+		(void)sched_yield();
+	vm_page_free(pu.pu_ma->ma_vp, last);
+	vm_wait_idle_begin(pu.pu_ma->ma_vp);
+	pu_join(&put);
+	vm_wait_idle_end(pu.pu_ma->ma_vp);
+	assert_int_equal(sl.sl_rv, KERN_SUCCESS);
+	pu_unhoard(&pu, &hoard);
+	remove_range(p, 0, VM_MAXUSER_ADDRESS);
+	pu_page_free(&pu, m);
+	pu_page_free(&pu, first);
+}
+
 static struct kmem *_Atomic lost_kmem;
 
 static void
@@ -1586,6 +1616,7 @@ main(void)
 		T(a_failed_quick_enter_changes_nothing),
 		T(a_copy_that_runs_out_stops_cleanly),
 		T(enter_waits_for_memory),
+		T(enter_waits_for_no_more_than_is_missing),
 		T(chunks_hand_out_the_lowest_entry),
 		cmocka_unit_test(chunks_are_listed_by_their_pages_domain),
 		T(reserve_makes_room_for_what_is_needed),

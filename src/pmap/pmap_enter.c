@@ -194,7 +194,7 @@ retry:
 				rv = KERN_RESOURCE_SHORTAGE;
 				goto out;
 			}
-			pmap_wait_for_pages(pmap);
+			pmap_wait_for_pages(pmap, va);
 			goto retry;
 		}
 	}

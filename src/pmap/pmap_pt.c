@@ -134,21 +134,34 @@ fail:
 	return (NULL);
 }
 
+/* Pages that a mapping of a managed page at va takes: tables and a chunk. */
+static unsigned
+pmap_pages_missing(struct pmap *pmap, vm_offset_t va)
+{
+	unsigned n = pv_entry_is_spare(pmap) ? 0 : 1;
+	pte_t *pde = pmap_pde(pmap, va);
+
+	if (pde != NULL)
+		return (n + ((pte_load(pde) & PG_V) == 0));
+	return (n + (pmap_pdpe(pmap, va) != NULL ? 2 : 3));
+}
+
 /*
- * An allocation has failed and been undone: wait until a whole mapping can be
- * made, that is three tables and a chunk.  The pmap is locked before and after,
- * but not meanwhile; no pv list lock is held.
+ * An allocation for va has failed and been undone: wait until the whole mapping
+ * can be made.  The pmap is locked before and after, but not meanwhile; no pv
+ * list lock is held.
  *
  * Waiting for just any free page would not do: what the failed attempt itself
- * gave back is one, and the thread would try for ever.
+ * gave back is one, and the thread would try for ever.  Nor would waiting for
+ * more than is missing, as there may never be more.
  */
-#define MAPPING_PAGES 4
-
 void
-pmap_wait_for_pages(struct pmap *pmap)
+pmap_wait_for_pages(struct pmap *pmap, vm_offset_t va)
 {
+	unsigned n = pmap_pages_missing(pmap, va);
+
 	PMAP_UNLOCK(pmap);
-	vm_wait_min(pmap->pm_vp, MAPPING_PAGES);
+	vm_wait_min(pmap->pm_vp, n);
 	PMAP_LOCK(pmap);
 }
 
@@ -171,7 +184,7 @@ pmap_allocpte(struct pmap *pmap, vm_offset_t va, struct pv_held *held)
 	    pmap, pde == NULL ? 0 : pte_load(pde), pt_pindex(va), va);
 	if (m == NULL && held != NULL) {
 		pv_release_lock(pmap->pm_machine->ma_pvt, held);
-		pmap_wait_for_pages(pmap);
+		pmap_wait_for_pages(pmap, va);
 	}
 	return (m);
 }

@@ -275,7 +275,7 @@ pt_entry_t pmap_next_pt(
  */
 struct vm_page *
 pmap_allocpte(struct pmap *pmap, vm_offset_t va, struct pv_held *held);
-void pmap_wait_for_pages(struct pmap *pmap);
+void pmap_wait_for_pages(struct pmap *pmap, vm_offset_t va);
 bool pmap_unwire_ptp(struct pmap *pmap, vm_offset_t va, struct vm_page *m,
     struct vm_page **free);
 bool pmap_unuse_pt(
@@ -285,6 +285,8 @@ void pmap_free_ptps(struct pmap *pmap, struct vm_page *free);
 
 /* pv entries and chunks (pv_chunk.c). */
 struct pv_entry *get_pv_entry(struct pmap *pmap);
+/* Would get_pv_entry() do without a new chunk?  The pmap is locked. */
+bool pv_entry_is_spare(const struct pmap *pmap);
 void free_pv_entry(struct pmap *pmap, struct pv_entry *pv);
 bool reserve_pv_entries(struct pmap *pmap, int needed);
 void free_pv_chunk_dequeued(struct machine *ma, struct pv_chunk *pc);

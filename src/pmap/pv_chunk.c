@@ -104,6 +104,14 @@ pc_create(struct pmap *pmap)
 	return (pc);
 }
 
+bool
+pv_entry_is_spare(const struct pmap *pmap)
+{
+	const struct pv_chunk *pc = TAILQ_FIRST(&pmap->pm_pvchunk);
+
+	return (pc != NULL && !pc_is_full(pc));
+}
+
 /*
  * An entry of this pmap.  Returns NULL when no chunk has room and no page is
  * free.  The pmap is locked; a pv list lock may be held.
