@@ -89,6 +89,7 @@ pages_come_as_asked_for(void **state)
 	assert_int_equal(sim_counter(pm.pm_sim, CTR_PAGE_ALLOCS), 2);
 	n->pindex = 17;
 	n->valid = 0xff;
+	n->md.pat_mode = 1;
 	vm_page_aflag_set(n, PGA_REFERENCED);
 	vm_page_dirty(n);
 	m->q_next = n;
@@ -96,6 +97,7 @@ pages_come_as_asked_for(void **state)
 	assert_int_equal(refs(n), 0);
 	assert_int_equal(n->pindex, 0);
 	assert_int_equal(n->valid, 0);
+	assert_int_equal(n->md.pat_mode, 0);
 	assert_int_equal(vm_page_aflags(n), 0);
 	assert_int_equal(n->oflags, 0);
 	assert_int_equal(vm_free_count(pm.pm_vp, -1), free);

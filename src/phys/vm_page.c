@@ -267,6 +267,7 @@ retire(struct vm_phys *vp, struct vm_page *m)
 	m->pindex = 0;
 	m->psind = 0;
 	m->valid = 0;
+	m->md.pat_mode = 0;
 	/* Relaxed, all: nobody else has the page any more. */
 	atomic_store_explicit(&m->ref_count, 0, memory_order_relaxed);
 	atomic_store_explicit(&m->busy_lock, 0, memory_order_relaxed);
