@@ -416,6 +416,111 @@ no_write_is_lost(void **state)
 	pu_teardown(&pu);
 }
 
+/* The dirty bit against the hint. */
+
+struct witness {
+	struct machine *wi_ma;
+	struct vm_page *wi_m;
+	_Atomic uint64_t wi_round; /* 0: between rounds */
+	_Atomic bool wi_stop;
+	uint64_t wi_looked;
+	uint64_t wi_clean; /* times the written page looked clean */
+};
+
+/* As the page daemon tells a clean page: no modified mapping, not dirty. */
+static void
+witness(void *arg)
+{
+	struct witness *wi = arg;
+	uint64_t round;
+	bool dirty;
+
+	/* Relaxed: ends some time. */
+	while (!atomic_load_explicit(&wi->wi_stop, memory_order_relaxed)) {
+		/* Acquire: pairs with the release that opens a round. */
+		round =
+		    atomic_load_explicit(&wi->wi_round, memory_order_acquire);
+		if (round == 0 || pmap_is_modified(wi->wi_ma, wi->wi_m))
+			continue;
+		/* Acquire: the round is looked at again after this. */
+		dirty = atomic_load_explicit(
+			    &wi->wi_m->dirty, memory_order_acquire) != 0;
+		/* Relaxed: as above. */
+		if (atomic_load_explicit(&wi->wi_round, memory_order_relaxed) !=
+		    round)
+			continue;
+		wi->wi_looked++;
+		wi->wi_clean += !dirty;
+	}
+}
+
+static void
+take_mapping(struct pu *pu, struct pmap *pmap, struct vm_page *m,
+    struct vm_page *other, uint64_t how)
+{
+	switch (how % 6) {
+	case 0:
+		pmap_remove(pmap, VA, VA + 4096);
+		break;
+	case 1:
+		pmap_remove_all(pu->pu_ma, m);
+		break;
+	case 2:
+		pmap_remove_write(pu->pu_ma, m);
+		break;
+	case 3:
+		pmap_remove_pages(pmap);
+		break;
+	case 4:
+		pmap_protect(pmap, VA, VA + 4096, R);
+		break;
+	default:
+		(void)pmap_enter(pmap, VA, other, R, R, 0);
+		break;
+	}
+}
+
+/* B18: a page whose hint is gone has been made dirty before. */
+static void
+a_written_page_never_looks_clean(void **state)
+{
+	struct witness wi = { .wi_ma = NULL };
+	struct vm_page *other;
+	struct pu_thread put;
+	struct pmap *pmap;
+	struct pu pu;
+
+	(void)state;
+	pu_setup(&pu, map_lines, "sparse/gen2");
+	pmap = pu_pmap(&pu);
+	other = pu_page(&pu);
+	wi.wi_ma = pu.pu_ma;
+	wi.wi_m = pu_page(&pu);
+	pu_start(&pu, &put, 1, witness, &wi);
+	for (uint64_t i = 1; i <= lt_scale(60000); i++) {
+		(void)pmap_enter(pmap, VA, wi.wi_m, R | W, W, 0);
+		/* Release: the mapping is there. */
+		atomic_store_explicit(&wi.wi_round, i, memory_order_release);
+		if (i % 64 == 0)
+			sim_real_ops.so_yield(pu.pu_ma->ma_sim);
+		take_mapping(&pu, pmap, wi.wi_m, other, i);
+		/* Acquire: what follows is outside; release: what was, not. */
+		(void)atomic_exchange_explicit(
+		    &wi.wi_round, 0, memory_order_acq_rel);
+		pmap_remove(pmap, VA, VA + 4096);
+		pu_undirty(wi.wi_m);
+	}
+	/* Relaxed: joined next. */
+	atomic_store_explicit(&wi.wi_stop, true, memory_order_relaxed);
+	pu_join(&put);
+	print_message("%" PRIu64 " looks\n", wi.wi_looked);
+	assert_int_equal(wi.wi_clean, 0);
+	pu_pmap_free(pmap);
+	pu_page_free(&pu, wi.wi_m);
+	pu_page_free(&pu, other);
+	pu_teardown(&pu);
+}
+
 /* Random operations. */
 
 #define NSHARED  3
@@ -748,6 +853,7 @@ main(void)
 		cmocka_unit_test(a_mapping_may_go_and_come_back),
 		cmocka_unit_test(a_pmap_may_be_reborn_while_waited_for),
 		cmocka_unit_test(no_write_is_lost),
+		cmocka_unit_test(a_written_page_never_looks_clean),
 		cmocka_unit_test(a_storm_leaves_every_invariant),
 		cmocka_unit_test(a_storm_over_few_locks_leaves_every_invariant),
 		/* Last: it looks at what the others did. */
