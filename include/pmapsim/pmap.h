@@ -53,8 +53,8 @@ void pmap_release(struct pmap *pmap);
  *	psind	0; 1 (2 MB) is refused with KERN_INVALID_ARGUMENT so far
  *
  * Returns KERN_SUCCESS, or KERN_RESOURCE_SHORTAGE when flags has
- * PMAP_ENTER_NOSLEEP and no page is free for a table or a pv chunk; then an
- * older mapping of va of another page may be gone.  Without the flag it waits.
+ * PMAP_ENTER_NOSLEEP and no page is free for a table or a pv chunk; nothing has
+ * changed then.  Without the flag it waits.
  *
  * Locks: the pmap's, then pv list locks one at a time.
  * Differs: KERN_RESOURCE_SHORTAGE also for want of a pv entry.
@@ -89,7 +89,7 @@ void pmap_remove_pages(struct pmap *pmap);
 
 /*
  * Take rights away from the mappings in [sva, eva); prot says what stays.  With
- * VM_PROT_READ missing all go.  Never adds a right; with write and execute both
+ * VM_PROT_NONE all go.  Never adds a right; with write and execute both
  * in prot nothing happens.
  */
 void pmap_protect(

@@ -148,7 +148,13 @@ pv_table_create(struct vm_phys *vp, struct kmem *km, const struct design *d,
 	pvt->pvt_dummy_object.lo_flags = LC_RW;
 	header_shape(pvt);
 
-	/* The dummy is charged apart: it is not part of what a layout costs. */
+	error = pvt->pvt_ops->pvl_create(pvt);
+	if (error != 0)
+		goto fail;
+	/*
+	 * The dummy comes when the layout has said where a word lies, and is
+	 * charged apart: it is not part of what a layout costs.
+	 */
 	pvt->pvt_dummy = kmem_alloc(
 	    km, PV_LOCK_WORD_MAX + 64, 64, M_MACHINE, KMEM_ANYDOMAIN);
 	if (pvt->pvt_dummy == NULL) {
@@ -162,9 +168,6 @@ pv_table_create(struct vm_phys *vp, struct kmem *km, const struct design *d,
 		pvt->pvt_dummy = NULL;
 		goto fail;
 	}
-	error = pvt->pvt_ops->pvl_create(pvt);
-	if (error != 0)
-		goto fail;
 	*pvtp = pvt;
 	return (0);
 
