@@ -1290,6 +1290,93 @@ enter_waits_for_no_more_than_is_missing(void **state)
 	pu_page_free(&pu, first);
 }
 
+/* A lock that counts who asks whether it is held. */
+static unsigned nasked;
+
+static void
+asked_lock(void *word)
+{
+	(void)word;
+}
+
+static bool
+asked_trylock(void *word)
+{
+	(void)word;
+	return (true);
+}
+
+static void
+asked_unlock(void *word, bool modified)
+{
+	(void)word;
+	(void)modified;
+}
+
+static bool
+asked_owned(const void *word)
+{
+	(void)word;
+	nasked++;
+	return (true);
+}
+
+static const struct pv_lock_ops asked_ops = {
+	.plo_name = "asked",
+	.plo_descr = "excludes nobody, counts assertions",
+	.plo_size = 8,
+	.plo_flags = PLO_ZEROINIT | PLO_NOLOCK | PLO_GENERIC,
+	.plo_lock = asked_lock,
+	.plo_trylock = asked_trylock,
+	.plo_unlock = asked_unlock,
+	.plo_owned = asked_owned,
+};
+
+static void
+expect_asked(const char *what)
+{
+	if (INVARIANTS_ENABLED && nasked == 0)
+		fail_msg("%s: nobody asked for the pv list lock", what);
+	nasked = 0;
+}
+
+/* SPEC 11: the pv list lock is held at each change of a list. */
+static void
+changes_of_a_list_ask_for_its_lock(void **state)
+{
+	static const struct pv_lock_ops *const locks[] = { &asked_ops, NULL };
+	struct machine_config mc = { .mc_design = "sparse/asked",
+		.mc_locks = locks };
+	struct vm_page *m, *m2;
+
+	(void)state;
+	pu_setup_config(&pu, map_lines, &mc);
+	p = pu_pmap(&pu);
+	q = pu_pmap(&pu);
+	m = pu_page(&pu);
+	m2 = pu_page(&pu);
+	nasked = 0;
+	enter(p, VA, m, R, R);
+	expect_asked("enter");
+	enter(p, VA, m2, R, R);
+	expect_asked("enter of another page");
+	pmap_enter_quick(p, VA + 4096, m2, R);
+	expect_asked("enter_quick");
+	pmap_copy(q, p, VA, 8192, VA);
+	expect_asked("copy");
+	(void)pmap_ts_referenced(pu.pu_ma, m2);
+	expect_asked("ts_referenced");
+	remove_range(p, VA, VA + 4096);
+	expect_asked("remove");
+	pmap_remove_pages(q);
+	expect_asked("remove_pages");
+	pmap_remove_all(pu.pu_ma, m2);
+	expect_asked("remove_all");
+	pu_page_free(&pu, m);
+	pu_page_free(&pu, m2);
+	assert_int_equal(teardown(NULL), 0);
+}
+
 static struct kmem *_Atomic lost_kmem;
 
 static void
@@ -1621,6 +1708,7 @@ main(void)
 		cmocka_unit_test(chunks_are_listed_by_their_pages_domain),
 		T(reserve_makes_room_for_what_is_needed),
 		T(a_failed_reserve_changes_nothing),
+		cmocka_unit_test(changes_of_a_list_ask_for_its_lock),
 		/* Leaves its machine behind. */
 		cmocka_unit_test_setup(
 		    enter_without_hope_of_memory_panics, setup),

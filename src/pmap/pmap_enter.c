@@ -65,6 +65,7 @@ pmap_pv_insert(struct pmap *pmap, struct pv_entry *pv, vm_offset_t va,
 	pv->pv_va = va;
 	CHANGE_PV_LIST_LOCK(
 	    pmap->pm_machine->ma_pvt, held, m, VM_PAGE_TO_PHYS(m));
+	PV_LIST_ASSERT_LOCKED(pmap->pm_machine->ma_pvt, m);
 	pv_list_insert_tail(&m->md.pv_list, pv);
 	md_gen_bump(&m->md);
 }
@@ -98,6 +99,7 @@ pmap_enter_displace(
 		vm_page_aflag_set(om, PGA_REFERENCED);
 	}
 	CHANGE_PV_LIST_LOCK(pmap->pm_machine->ma_pvt, held, om, old & PG_FRAME);
+	PV_LIST_ASSERT_LOCKED(pmap->pm_machine->ma_pvt, om);
 	pv = pmap_pvh_remove(&om->md, pmap, va);
 	if (pv == NULL)
 		panic("pmap_enter: no pv entry for va %#jx, page %#jx",

@@ -136,6 +136,7 @@ pmap_remove_all(struct machine *ma, struct vm_page *m)
 		(void)pmap_unuse_pt(pmap, pv->pv_va, pde, &free);
 		/* Under both locks: nobody can find the page mapped now. */
 		pmap_invalidate_page(pmap, pv->pv_va);
+		PV_LIST_ASSERT_LOCKED(ma->ma_pvt, m);
 		pv_list_remove(&m->md.pv_list, pv);
 		md_gen_bump(&m->md);
 		free_pv_entry(pmap, pv);
@@ -281,6 +282,7 @@ retry:
 		PMAP_UNLOCK(pmap);
 		/* The next call starts behind this one. */
 		if (pv->pv_next != NULL) {
+			PV_LIST_ASSERT_LOCKED(ma->ma_pvt, m);
 			pv_list_remove(&m->md.pv_list, pv);
 			pv_list_insert_tail(&m->md.pv_list, pv);
 			md_gen_bump(&m->md);

@@ -34,6 +34,7 @@ pmap_remove_pte(struct pmap *pmap, pte_t *pte, vm_offset_t va, pt_entry_t pde,
 		m = PHYS_TO_VM_PAGE(pmap->pm_vp, old & PG_FRAME);
 		pmap_lose(old, m);
 		CHANGE_PV_LIST_LOCK(ma->ma_pvt, held, m, old & PG_FRAME);
+		PV_LIST_ASSERT_LOCKED(ma->ma_pvt, m);
 		pv = pmap_pvh_remove(&m->md, pmap, va);
 		if (pv == NULL)
 			panic("pmap_remove: no pv entry for va %#jx, page %#jx",
@@ -221,6 +222,7 @@ pmap_remove_chunk(struct remove_pages *rp, struct pv_chunk *pc)
 				vm_page_dirty(m);
 			CHANGE_PV_LIST_LOCK(
 			    pvt, &rp->rp_held, m, tpte & PG_FRAME);
+			PV_LIST_ASSERT_LOCKED(pvt, m);
 			pv_list_remove(&m->md.pv_list, pv);
 			md_gen_bump(&m->md);
 			pmap_clear_writeable_if_unmapped(m, rp->rp_held.pv_pvh);

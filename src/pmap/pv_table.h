@@ -184,4 +184,10 @@ pvh_gen(const struct pv_table *pvt, const struct md_page *pvh)
  */
 bool pv_lock_owned(struct pv_table *pvt, const struct vm_page *m);
 
+/* Where m's list changes. */
+#define PV_LIST_ASSERT_LOCKED(pvt, m)                                          \
+	KASSERT(pv_lock_owned((pvt), (m)),                                     \
+	    ("pv list of page %#jx changes without its lock",                  \
+		(uintmax_t)VM_PAGE_TO_PHYS(m)))
+
 #endif /* PMAP_PV_TABLE_H */
