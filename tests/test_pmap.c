@@ -1340,7 +1340,7 @@ expect_asked(const char *what)
 	nasked = 0;
 }
 
-/* SPEC 11: the pv list lock is held at each change of a list. */
+/* The pv list lock is held at each change of a list. */
 static void
 changes_of_a_list_ask_for_its_lock(void **state)
 {

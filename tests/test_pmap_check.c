@@ -685,6 +685,18 @@ repair_43_chunks(void)
 	mtx_unlock(&pu.pu_ma->ma_chunks[1]->pvc_lock);
 }
 
+static void
+break_43_zone(void)
+{
+	mtx_lock(&pu.pu_ma->ma_zone_mtx);
+}
+
+static void
+repair_43_zone(void)
+{
+	mtx_unlock(&pu.pu_ma->ma_zone_mtx);
+}
+
 static void *
 some_word(void)
 {
@@ -803,6 +815,7 @@ static const struct check_case {
 	    "segment/gen2", false },
 	{ 43, 0, "pmap", break_43_pmap, repair_43_pmap, NULL, false },
 	{ 43, 0, "chunk list", break_43_chunks, repair_43_chunks, NULL, false },
+	{ 43, 0, "pmap zone", break_43_zone, repair_43_zone, NULL, false },
 	{ 43, 0, "thread", break_43_thread, repair_43_thread, NULL, false },
 	{ 43, 0, "word of rwlock", break_43_word, repair_43_word, NULL, false },
 	{ 43, 0, "word of mtx8", break_43_word, repair_43_word, "segment/mtx8",

@@ -203,7 +203,7 @@ int vm_pgcache_attach(struct vm_phys *vp, struct thread *td);
 void vm_pgcache_detach(struct vm_phys *vp, struct thread *td);
 
 /*
- * Invariants 34 to 37, at quiescence: every violation is told to fn,
+ * Invariants 34 to 37 and 43, at quiescence: every violation is told to fn,
  * the number returned.  inv is the number.
  */
 unsigned vm_phys_check(struct vm_phys *vp,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The checker of physical memory: invariants 34 to 37 (the
- * numbering goes on from pmap_check.c).
+ * The checker of physical memory: invariants 34 to 37 and 43 (the numbering is
+ * that of pmap_check.c).
  *
  *	34  a page is on a queue, in a cache or handed out, and only one of
  *	    these; they add up to the domain
@@ -9,6 +9,7 @@
  *	    have an order; no two free buddies; queue counts and links are right
  *	36  free_count is what the queues hold
  *	37  phys_addr, segind and the place in the page array agree
+ *	43  no lock is held, and no thread waits for memory
  *
  * Who owns a page that was handed out is known above: there 34 is completed.
  * Pristine blocks are checked by their bits, not by their descriptors, which
@@ -378,6 +379,33 @@ check_blacklist(struct check *c)
 	}
 }
 
+static bool
+is_locked(const struct mtx *mtx)
+{
+	/* Relaxed: nobody changes it now. */
+	return (atomic_load_explicit(&mtx->mtx_lock, memory_order_relaxed) !=
+	    MTX_UNOWNED);
+}
+
+static void
+check_locks(struct check *c)
+{
+	struct vm_phys *vp = c->c_vp;
+	struct vm_phys_private *vpp = vp->vp_private;
+	uint32_t n;
+
+	for (int d = 0; d < vp->vp_ndomains; d++) {
+		if (is_locked(&vp->vp_domains[d]->vmd_lock.mtx))
+			violation(c, 43, "domain %d: free queue is locked", d);
+	}
+	if (is_locked(&vpp->vpp_wait_lock))
+		violation(c, 43, "the list of waiters is locked");
+	/* Relaxed: nobody changes it now. */
+	n = atomic_load_explicit(&vpp->vpp_nwaiters, memory_order_relaxed);
+	if (n != 0 || vpp->vpp_waiters != NULL)
+		violation(c, 43, "%u threads wait for memory", (unsigned)n);
+}
+
 unsigned
 vm_phys_check(struct vm_phys *vp,
     void (*fn)(void *arg, int inv, const char *text), void *arg)
@@ -387,5 +415,6 @@ vm_phys_check(struct vm_phys *vp,
 	for (int d = 0; d < vp->vp_ndomains; d++)
 		check_domain(&c, d);
 	check_blacklist(&c);
+	check_locks(&c);
 	return (c.c_violations);
 }

@@ -618,6 +618,10 @@ pmap_check(struct machine *ma, void (*fn)(void *arg, int inv, const char *text),
 	TAILQ_FOREACH (pmap, &ma->ma_pmaps, pm_zone_all)
 		check_pmap(&pc, pmap);
 	check_lrus(&pc);
+	/* Relaxed: quiescent. */
+	if (atomic_load_explicit(
+		&ma->ma_zone_mtx.mtx_lock, memory_order_relaxed) != MTX_UNOWNED)
+		bad(&pc, 43, "the pmap zone is locked");
 	if (pc.pc_used != pc.pc_managed)
 		bad(&pc, 11, "%ju pv entries in use, %ju managed leaves",
 		    (uintmax_t)pc.pc_used, (uintmax_t)pc.pc_managed);
