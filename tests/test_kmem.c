@@ -17,6 +17,7 @@
 
 #include "kern/kassert.h"
 #include "kern/kmem.h"
+#include "kern/kmem_impl.h"
 
 #define NSHARERS 8 /* threads on one kmem */
 #define NTHREADS 10
@@ -536,6 +537,37 @@ threads_share_a_kmem(void **state)
 	assert_int_equal(kmem_destroy(kms[1], stderr), 0);
 }
 
+/* With pages of 64 KB, as arm64 has them, no range of the model is aligned. */
+static void
+larger_host_pages_are_opened_whole(void **state)
+{
+	static const struct {
+		size_t off, size, page;
+		struct kva_span outer, inner;
+	} cases[] = {
+		{ 0x3000, 0x2000, 0x1000, { 0x3000, 0x2000 },
+		    { 0x3000, 0x2000 } },
+		{ 0x1000, 0x1000, 0x10000, { 0, 0x10000 }, { 0x10000, 0 } },
+		{ 0xf000, 0x2000, 0x10000, { 0, 0x20000 }, { 0x10000, 0 } },
+		{ 0xf000, 0x12000, 0x10000, { 0, 0x30000 },
+		    { 0x10000, 0x10000 } },
+		{ 0x10000, 0x10000, 0x10000, { 0x10000, 0x10000 },
+		    { 0x10000, 0x10000 } },
+	};
+	struct kva_span ks;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		ks = kva_span_outer(cases[i].off, cases[i].size, cases[i].page);
+		assert_int_equal(ks.ks_off, cases[i].outer.ks_off);
+		assert_int_equal(ks.ks_size, cases[i].outer.ks_size);
+		ks = kva_span_inner(cases[i].off, cases[i].size, cases[i].page);
+		assert_int_equal(ks.ks_size, cases[i].inner.ks_size);
+		if (ks.ks_size != 0)
+			assert_int_equal(ks.ks_off, cases[i].inner.ks_off);
+	}
+}
+
 int
 main(void)
 {
@@ -555,6 +587,7 @@ main(void)
 		    nth_allocation_fails_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    region_is_charged_as_it_is_backed, setup, teardown),
+		cmocka_unit_test(larger_host_pages_are_opened_whole),
 		cmocka_unit_test(noreserve_mapping_costs_what_is_touched),
 		cmocka_unit_test_setup_teardown(
 		    impossible_sizes_are_refused, setup, teardown),

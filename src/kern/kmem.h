@@ -90,9 +90,10 @@ const char *kmem_type_name(enum kmem_type type);
 /*
  * Address space first, memory later: for tables indexed by physical address.
  * A region is reserved without access and backed page by page; an access to a
- * page that is not backed traps.  What is backed is zero, and charged to type
- * and domain.  Offsets and sizes in bytes, multiples of the host's page size,
- * at least 4096.  Everything goes with kva_release().
+ * page that is not backed traps, unless the host's pages are larger and the
+ * same one has something backed.  What is backed is zero, and charged to type
+ * and domain.  Offsets and sizes in bytes, multiples of 4096.  Everything goes
+ * with kva_release().
  */
 struct kva_region {
 	char *kr_base;

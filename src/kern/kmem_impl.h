@@ -34,4 +34,15 @@ void kmem_charge_region(
 
 int kmem_ndomains(const struct kmem *km);
 
+/*
+ * The whole host pages, of page bytes each, that a part of a region touches, and
+ * those that lie within it, if any does.
+ */
+struct kva_span {
+	size_t ks_off;
+	size_t ks_size;
+};
+struct kva_span kva_span_outer(size_t off, size_t size, size_t page);
+struct kva_span kva_span_inner(size_t off, size_t size, size_t page);
+
 #endif /* KERN_KMEM_IMPL_H */

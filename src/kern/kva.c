@@ -7,6 +7,9 @@
  * page is written it costs nothing, but the account charges all that is backed,
  * since that is what a kernel would have allocated.
  *
+ * The pages of the model have 4 KB; those of a host may have 16 or 64 (arm64).
+ * Access is then allowed to each host page that a range touches.
+ *
  * Limits.  Linux with vm.overcommit_memory=2 ignores MAP_NORESERVE: a mapping
  * larger than its commit limit then fails with ENOMEM.  Every backed range that
  * does not touch another takes one or two entries of the process's map, 65530 by
@@ -36,7 +39,25 @@ _Static_assert(sizeof(((struct kva_region *)NULL)->kr_by_domain) ==
 static bool
 kva_page_aligned(uint64_t bytes)
 {
-	return (bytes % (uint64_t)sysconf(_SC_PAGESIZE) == 0);
+	return (bytes % PAGE_SIZE == 0);
+}
+
+struct kva_span
+kva_span_outer(size_t off, size_t size, size_t page)
+{
+	size_t first = off / page * page;
+	size_t end = (off + size + page - 1) / page * page;
+
+	return ((struct kva_span){ first, end - first });
+}
+
+struct kva_span
+kva_span_inner(size_t off, size_t size, size_t page)
+{
+	size_t first = (off + page - 1) / page * page;
+	size_t end = (off + size) / page * page;
+
+	return ((struct kva_span){ first, end > first ? end - first : 0 });
 }
 
 int
@@ -68,6 +89,8 @@ kva_back(
     struct kmem *km, struct kva_region *kr, size_t off, size_t size, int domain)
 {
 	struct kmem_regions diff = { .kg_backed_bytes = size };
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	struct kva_span ks;
 
 	KASSERT(kva_page_aligned(off) && kva_page_aligned(size),
 	    ("%p: backed at %zu, %zu bytes", (void *)kr->kr_base, off, size));
@@ -78,9 +101,14 @@ kva_back(
 	    ("%p: backed for domain %d", (void *)kr->kr_base, domain));
 	if (!kmem_may_allocate(km))
 		return (ENOMEM);
-	if (mprotect(kr->kr_base + off, size, PROT_READ | PROT_WRITE) != 0) {
-		/* It may have got half way. */
-		(void)mprotect(kr->kr_base + off, size, PROT_NONE);
+	ks = kva_span_outer(off, size, page);
+	if (mprotect(kr->kr_base + ks.ks_off, ks.ks_size,
+		PROT_READ | PROT_WRITE) != 0) {
+		/* It may have got half way; neighbours keep what they have. */
+		ks = kva_span_inner(off, size, page);
+		if (ks.ks_size != 0)
+			(void)mprotect(
+			    kr->kr_base + ks.ks_off, ks.ks_size, PROT_NONE);
 		return (ENOMEM);
 	}
 	kmem_charge_region(km, kr->kr_type, &diff);
