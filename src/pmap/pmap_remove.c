@@ -94,7 +94,7 @@ pmap_protect(
 	pte_t *pte;
 	bool changed = false;
 
-	if ((prot & VM_PROT_READ) == 0) {
+	if (prot == VM_PROT_NONE) {
 		pmap_remove(pmap, sva, eva);
 		return;
 	}
