@@ -123,17 +123,20 @@ vm_page_aflag_clear(struct vm_page *m, uint8_t bits)
 	uint8_t v = atomic_load_explicit(&m->aflags, memory_order_relaxed);
 
 	if ((v & bits) != 0) {
-		/* Relaxed: as above. */
+		/*
+		 * Release: pairs with vm_page_aflags(); who finds a page not
+		 * writeable any more finds it dirty if it was made so before.
+		 */
 		atomic_fetch_and_explicit(
-		    &m->aflags, (uint8_t)~bits, memory_order_relaxed);
+		    &m->aflags, (uint8_t)~bits, memory_order_release);
 	}
 }
 
 static inline uint8_t
 vm_page_aflags(const struct vm_page *m)
 {
-	/* Relaxed: as vm_page_aflag_set(). */
-	return (atomic_load_explicit(&m->aflags, memory_order_relaxed));
+	/* Acquire: pairs with vm_page_aflag_clear(). */
+	return (atomic_load_explicit(&m->aflags, memory_order_acquire));
 }
 
 #endif /* PMAPSIM_VM_PAGE_H */
