@@ -97,13 +97,23 @@ uint64_t machine_destroy(struct machine *m, FILE *out);
 
 /*
  * Attach the calling thread as running on CPU cpu (< mc_ncpus; may be shared).
- * CPUs are spread over the domains in contiguous blocks.  Returns 0 or ENOMEM.
+ * CPUs are spread over the domains in contiguous blocks.  Returns 0, ENOMEM, or
+ * EINVAL when there is no such CPU.
  * A thread may be attached to several machines: machine_thread_use() says on
  * which one it works next.
  */
 int machine_thread_attach(struct machine *m, unsigned cpu);
 /* Ends the current attachment, to m.  The thread holds no lock of m. */
 void machine_thread_detach(struct machine *m);
+
+/*
+ * The current attachment, to m, will neither allocate nor free for a while: its
+ * thread waits for others, say.  When all threads that are not idle wait for
+ * memory the machine panics, since none will ever come; one that sits in a join
+ * and is not marked would hide that.
+ */
+void machine_thread_idle_begin(struct machine *m);
+void machine_thread_idle_end(struct machine *m);
 
 /* Opaque handle of the current attachment, and making one current. */
 struct thread *machine_thread_self(void);

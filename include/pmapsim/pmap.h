@@ -47,14 +47,16 @@ void pmap_release(struct pmap *pmap);
  * Map page m at virtual address va, replacing any mapping already there.
  *
  *	va	a user address, page aligned
- *	m	busy, or of an object that is locked, if managed
+ *	m	if managed, busy or of an object that is locked, so that its
+ *		mappings are not removed meanwhile
  *	prot	what the mapping will allow, VM_PROT_*
  *	flags	the access that faulted, VM_PROT_*, plus PMAP_ENTER_*
  *	psind	0; 1 (2 MB) is refused with KERN_INVALID_ARGUMENT so far
  *
  * Returns KERN_SUCCESS, or KERN_RESOURCE_SHORTAGE when flags has
  * PMAP_ENTER_NOSLEEP and no page is free for a table or a pv chunk; nothing has
- * changed then.  Without the flag it waits.
+ * changed then.  Without the flag it waits for one: the caller then holds no
+ * lock, that is, m is busy.  KERN_INVALID_ADDRESS when va is no user address.
  *
  * Locks: the pmap's, then pv list locks one at a time.
  * Differs: KERN_RESOURCE_SHORTAGE also for want of a pv entry.

@@ -22,7 +22,7 @@
  *	order	0 to VM_PHYS_ORDER_MAX; 9 is a superpage
  *
  * Returns the first page's descriptor, those of the others follow it; or NULL
- * when there is no such run of free pages.  The pages are managed, wired and
+ * when there is no such run of free pages, no such domain or order.  The pages are managed, wired and
  * hold zeroes or whatever their last user left.  Locks: the domain's "vm page
  * free queue", or none where the thread's page cache has one.
  * Source: FreeBSD main (2024), sys/vm/vm_page.c, vm_page_alloc_noobj().

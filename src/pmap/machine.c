@@ -204,6 +204,9 @@ machine_destroy(struct machine *m, FILE *out)
 
 	if (m == NULL)
 		return (0);
+	if (sim_nthreads(m->ma_sim) != 0)
+		panic("machine destroyed with %u threads attached",
+		    sim_nthreads(m->ma_sim));
 	km = m->ma_kmem;
 	machine_fini(m);
 	kmem_free(km, m, sizeof(*m), M_MACHINE, KMEM_ANYDOMAIN);
@@ -216,7 +219,8 @@ machine_thread_attach(struct machine *m, unsigned cpu)
 	struct thread *other = curthread(), *td;
 	int domain, error;
 
-	KASSERT(cpu < m->ma_ncpus, ("cpu %u of %u", cpu, m->ma_ncpus));
+	if (cpu >= m->ma_ncpus)
+		return (EINVAL);
 	domain = (int)((uint64_t)cpu * (unsigned)m->ma_ndomains / m->ma_ncpus);
 	error = sim_thread_attach(m->ma_sim, cpu, domain, &td);
 	if (error != 0)
@@ -252,6 +256,18 @@ machine_thread_detach(struct machine *m)
 	vm_pgcache_detach(m->ma_vp, td);
 	lock_thread_detach(td);
 	sim_thread_detach(td);
+}
+
+void
+machine_thread_idle_begin(struct machine *m)
+{
+	vm_wait_idle_begin(m->ma_vp);
+}
+
+void
+machine_thread_idle_end(struct machine *m)
+{
+	vm_wait_idle_end(m->ma_vp);
 }
 
 struct thread *

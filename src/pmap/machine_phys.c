@@ -14,10 +14,9 @@ vm_phys_page_alloc(struct machine *m, int domain, int order)
 	struct vm_page *page;
 	int i;
 
-	KASSERT(order >= 0 && order <= VM_PHYS_ORDER_MAX,
-	    ("vm_phys_page_alloc: order %d", order));
-	KASSERT(domain >= -1 && domain < m->ma_ndomains,
-	    ("vm_phys_page_alloc: domain %d", domain));
+	if (order < 0 || order > VM_PHYS_ORDER_MAX || domain < -1 ||
+	    domain >= m->ma_ndomains)
+		return (NULL);
 	if (domain < 0)
 		domain = curthread()->td_domain;
 	page = order == 0 ? vm_page_alloc(m->ma_vp, domain, 0)

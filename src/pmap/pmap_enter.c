@@ -143,8 +143,10 @@ pmap_enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot,
 	bool nosleep = (flags & PMAP_ENTER_NOSLEEP) != 0;
 	pte_t *pde, *pte;
 
-	KASSERT(va < VM_MAXUSER_ADDRESS && (va & PAGE_MASK) == 0,
-	    ("pmap_enter: bad va %#jx", (uintmax_t)va));
+	if (va >= VM_MAXUSER_ADDRESS)
+		return (KERN_INVALID_ADDRESS);
+	KASSERT(
+	    (va & PAGE_MASK) == 0, ("pmap_enter: bad va %#jx", (uintmax_t)va));
 	KASSERT((flags & VM_PROT_ALL & ~(uint32_t)prot) == 0,
 	    ("pmap_enter: access %#x exceeds protection %#x", flags, prot));
 	KASSERT((flags & ~(0xffu | PMAP_ENTER_NOSLEEP | PMAP_ENTER_WIRED)) == 0,
@@ -362,9 +364,8 @@ pmap_copy(struct pmap *dst, struct pmap *src, vm_offset_t dst_addr,
 	vm_offset_t end, eva = src_addr + len, va = src_addr;
 	pt_entry_t pde;
 
-	if (dst_addr != src_addr)
+	if (dst_addr != src_addr || dst == src)
 		return;
-	KASSERT(dst != src, ("pmap_copy: onto itself"));
 	if (dst < src) {
 		PMAP_LOCK(dst);
 		PMAP_LOCK(src);
