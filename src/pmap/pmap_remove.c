@@ -78,7 +78,9 @@ pmap_remove(struct pmap *pmap, vm_offset_t sva, vm_offset_t eva)
 		va = end;
 	}
 	pv_release_lock(ma->ma_pvt, &held);
-	if (anyvalid)
+	if (anyvalid && eva - sva == PAGE_SIZE)
+		pmap_invalidate_page(pmap, sva);
+	else if (anyvalid)
 		pmap_invalidate_all(pmap);
 	PMAP_UNLOCK(pmap);
 	pmap_delayed_invl_finish(ma);
