@@ -154,6 +154,7 @@ void
 compare_print_voids(const struct compare *co)
 {
 	FILE *out = co->co_out;
+	uint64_t unbound = 0;
 
 	if (co->co_nvoid + (unsigned)co->co_interrupted > 0)
 		(void)fprintf(out, "\n");
@@ -164,6 +165,8 @@ compare_print_voids(const struct compare *co)
 			for (unsigned r = 0; r < co->co_repeats; r++) {
 				const struct run *ru = compare_at(co, s, d, r);
 
+				if (ru->ru_done)
+					unbound += ru->ru_wr.wr_unbound;
 				if (!ru->ru_done ||
 				    ru->ru_wr.wr_void[0] == '\0' ||
 				    ru->ru_wr.wr_stopped)
@@ -177,6 +180,10 @@ compare_print_voids(const struct compare *co)
 			}
 		}
 	}
+	if (unbound > 0)
+		(void)fprintf(out,
+		    "WARNING  %ju threads could not be pinned as asked\n",
+		    (uintmax_t)unbound);
 	if (co->co_interrupted)
 		(void)fprintf(out,
 		    "INTERRUPTED: medians are of fewer runs than planned\n");

@@ -252,6 +252,8 @@ record_run(const struct workload_result *wr)
 	record_set_u64(o, "violations", wr->wr_violations);
 	record_set_u64(o, "pv_locks", wr->wr_pv_locks);
 	record_set_u64(o, "pv_restarts", wr->wr_pv_restarts);
+	record_set_u64(o, "unbound", wr->wr_unbound);
+	record_set_u64(o, "profile_rejected", wr->wr_rejected);
 	record_set_u64(o, "pv_instances", wr->wr_pv_instances);
 	record_set_u64(o, "pv_worst_wait_ns", wr->wr_pv_worst_wait_ns);
 	(void)json_object_set_new(o, "per_thread", record_threads(wr));

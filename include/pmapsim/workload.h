@@ -111,6 +111,11 @@ struct workload_result {
 	size_t wr_nsites;
 	/* Contested lock instances: how many, and the worst one's share. */
 	uint64_t wr_pv_instances;
+	/*
+	 * Sites and contested instances that the profile had no room for; what
+	 * it says of those is too low then.
+	 */
+	uint64_t wr_rejected;
 	uint64_t wr_pv_worst_wait_ns;
 	uint64_t wr_pv_locks;    /* pv list lock acquisitions */
 	uint64_t wr_pv_restarts; /* scans restarted, pv_gen had changed */

@@ -108,6 +108,7 @@ result_instances(struct sim *sim, struct workload_result *wr)
 		    MAX(wr->wr_pv_worst_wait_ns, insts[i].lpi_wait_ns);
 	}
 	free(insts);
+	wr->wr_rejected = lock_profile_rejected(sim);
 	return (0);
 }
 

@@ -247,6 +247,13 @@ gate_open(struct wl_run *run, enum wl_phase phase)
 	}
 }
 
+/* The end of time if it is too far away. */
+static uint64_t
+deadline_after(uint64_t now_ns, uint64_t ns)
+{
+	return (ns < UINT64_MAX - now_ns ? now_ns + ns : UINT64_MAX);
+}
+
 /* All threads work for ns nanoseconds, or some rounds each. */
 static void
 run_phase(struct wl_run *run, uint64_t ns)
@@ -255,7 +262,7 @@ run_phase(struct wl_run *run, uint64_t ns)
 
 	run->wlr_rounds = run->wlr_config->wc_rounds;
 	if (run->wlr_rounds == 0)
-		run->wlr_deadline_ns = sim_clock_ns(sim) + ns;
+		run->wlr_deadline_ns = deadline_after(sim_clock_ns(sim), ns);
 	gate_expect(run, run->wlr_nthreads);
 	gate_open(run, WL_PHASE_RUN);
 	gate_wait(run);
