@@ -39,17 +39,23 @@ list_layouts(void)
 static int
 list_locks(void)
 {
-	struct table *t = table_create("lrrl");
+	struct table *t = table_create("lrrll");
 
 	table_cell(t, "lock");
 	table_cell(t, "bytes");
 	table_cell(t, "header");
+	table_cell(t, "waiters");
 	table_cell(t, "%s", "");
 	for (const struct pv_lock_ops *const *p = pv_lock_ops_list();
 	     *p != NULL; p++) {
 		table_cell(t, "%s", (*p)->plo_name);
 		table_cell(t, "%zu", (*p)->plo_size);
 		table_cell(t, "%zu", pv_header_bytes(*p));
+		table_cell(t, "%s%s",
+		    ((*p)->plo_flags & PLO_NOLOCK) != 0     ? "none"
+			: ((*p)->plo_flags & PLO_SPIN) != 0 ? "spin"
+							    : "block",
+		    ((*p)->plo_flags & PLO_FAIR) != 0 ? ", in order" : "");
 		table_cell(t, "%s", (*p)->plo_descr);
 	}
 	table_print(t, stdout);
