@@ -2,7 +2,9 @@
 #ifndef KERN_CPU_H
 #define KERN_CPU_H
 
+#ifndef CACHE_LINE_SIZE /* FreeBSD's <sys/param.h> has it */
 #define CACHE_LINE_SIZE 64
+#endif
 /* Adjacent-line prefetchers pair lines up: what must not be shared gets two. */
 #define CACHE_PAIR_SIZE 128
 

@@ -18,7 +18,7 @@ _Noreturn void panic_at(const char *file, int line, const char *fmt, ...)
 #define INVARIANTS_ENABLED false
 #endif
 
-/* *_check() walkers after every step: PMAPSIM_DIAGNOSTIC. */
+/* Assertions that cost O(n), as a look at a page's contents. */
 #ifdef PMAPSIM_DIAGNOSTIC
 #define DIAGNOSTIC_ENABLED true
 #else
