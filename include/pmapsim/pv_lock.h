@@ -38,10 +38,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PLO_ZEROINIT 0x1u /* a zeroed word is an unlocked lock: no plo_init */
-#define PLO_FAIR     0x2u /* waiters acquire in arrival order */
-#define PLO_SPIN     0x4u /* waiters never block */
-#define PLO_NOLOCK   0x8u /* excludes nobody: one thread only */
+#define PLO_ZEROINIT 0x1u  /* a zeroed word is an unlocked lock: no plo_init */
+#define PLO_FAIR     0x2u  /* waiters acquire in arrival order */
+#define PLO_SPIN     0x4u  /* waiters never block */
+#define PLO_NOLOCK   0x8u  /* excludes nobody: one thread only */
+#define PLO_GENERIC  0x10u /* a peer made outside this library */
 
 /* Largest word any backend may ask for, in bytes. */
 #define PV_LOCK_WORD_MAX 128
