@@ -28,6 +28,7 @@
 #include <errno.h>
 
 #include "kern/kassert.h"
+#include "lock/lock_hooks.h"
 #include "lock/lock_profile_impl.h"
 
 static size_t
@@ -227,6 +228,7 @@ lock_profile_thread_create(struct lock_profile *lp, struct thread *td)
 	leaf_unlock(&lp->lp_lock);
 
 	td->td_prof = lpt;
+	td->td_lock_hooks |= LOCK_HOOK_PROFILE;
 	return (0);
 }
 
@@ -256,6 +258,7 @@ lock_profile_thread_retire(struct lock_profile *lp, struct thread *td)
 	leaf_unlock(&lp->lp_lock);
 
 	td->td_prof = NULL;
+	td->td_lock_hooks &= (uint16_t)~LOCK_HOOK_PROFILE;
 	thread_free(lp->lp_sim, lpt);
 }
 

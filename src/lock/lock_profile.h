@@ -37,12 +37,8 @@ struct lock_prof_record {
 /*
  * The current time, never 0: a t0 of 0 below means that the first try succeeded.
  *
- * In the acquire path of a lock, td->td_prof != NULL:
- *	t0 = 0;
- *	if (!try) { t0 = lock_profile_now(td); wait until acquired; }
- *	lock_profile_acquired(td, lo, key, t0, file, line);
- * and before the release: lock_profile_release(td, key).
- * lo gives name and class; key is the lock instance's address.
+ * Called by lock_hooks.c, td->td_prof != NULL.  lo gives name and class; key is
+ * the lock instance's address.
  */
 uint64_t lock_profile_now(struct thread *td);
 void lock_profile_acquired(struct thread *td, const struct lock_object *lo,

@@ -176,13 +176,15 @@ mtx_word_unlock_hard(_Atomic uint64_t *word, struct thread *td)
 }
 
 void
-mtx_lock_profiled(struct mtx *m, struct thread *td, const char *file, int line)
+mtx_lock_hooked(struct mtx *m, struct thread *td, const char *file, int line)
 {
 	uint64_t t0 = 0;
 
+	lock_hook_want(td, &m->lock_object, m, LOP_EXCLUSIVE, file, line);
 	if (!mtx_word_trylock(&m->mtx_lock, td)) {
-		t0 = lock_profile_now(td);
+		t0 = lock_hook_contested(td);
 		mtx_word_lock_hard(&m->mtx_lock, td);
 	}
-	lock_profile_acquired(td, &m->lock_object, m, t0, file, line);
+	lock_hook_acquired(
+	    td, &m->lock_object, m, t0, LOP_EXCLUSIVE, file, line);
 }

@@ -17,7 +17,7 @@
 
 #include "kern/kassert.h"
 #include "lock/lock.h"
-#include "lock/lock_profile.h"
+#include "lock/lock_hooks.h"
 
 #define MTX_UNOWNED   UINT64_C(0)
 #define MTX_RECURSED  UINT64_C(1)
@@ -45,7 +45,7 @@ void mtx_destroy(struct mtx *m);
 void mtx_word_lock_hard(_Atomic uint64_t *word, struct thread *td);
 void mtx_word_unlock_hard(_Atomic uint64_t *word, struct thread *td);
 void
-mtx_lock_profiled(struct mtx *m, struct thread *td, const char *file, int line);
+mtx_lock_hooked(struct mtx *m, struct thread *td, const char *file, int line);
 
 static inline bool
 mtx_word_trylock(_Atomic uint64_t *word, struct thread *td)
@@ -95,10 +95,10 @@ mtx_lock_at(struct mtx *m, const char *file, int line)
 	struct thread *td = curthread();
 
 	KASSERT(td != NULL, ("mutex %p: not attached", (void *)m));
-	if (__predict_true(td->td_prof == NULL))
-		mtx_word_lock(&m->mtx_lock, td);
+	if (lock_hooked(td))
+		mtx_lock_hooked(m, td, file, line);
 	else
-		mtx_lock_profiled(m, td, file, line);
+		mtx_word_lock(&m->mtx_lock, td);
 }
 
 /* Never spins, never blocks. */
@@ -109,8 +109,9 @@ mtx_trylock_at(struct mtx *m, const char *file, int line)
 
 	if (!mtx_word_trylock(&m->mtx_lock, td))
 		return (false);
-	if (__predict_false(td->td_prof != NULL))
-		lock_profile_acquired(td, &m->lock_object, m, 0, file, line);
+	if (lock_hooked(td))
+		lock_hook_acquired(td, &m->lock_object, m, 0,
+		    LOP_EXCLUSIVE | LOP_TRY, file, line);
 	return (true);
 }
 
@@ -120,8 +121,8 @@ mtx_unlock(struct mtx *m)
 	struct thread *td = curthread();
 
 	KASSERT(td != NULL, ("mutex %p: not attached", (void *)m));
-	if (__predict_false(td->td_prof != NULL))
-		lock_profile_release(td, m);
+	if (lock_hooked(td))
+		lock_hook_release(td, m);
 	mtx_word_unlock(&m->mtx_lock, td);
 }
 

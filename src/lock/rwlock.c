@@ -59,7 +59,7 @@
 
 #include "kern/kassert.h"
 #include "lock/lock_delay.h"
-#include "lock/lock_profile.h"
+#include "lock/lock_hooks.h"
 #include "lock/turnstile.h"
 
 #define RW_LOCK_WRITE         UINT64_C(0x01) /* FreeBSD's READ, inverted */
@@ -396,15 +396,17 @@ rw_wlock_at(struct rwlock *rw, const char *file, int line)
 	uint64_t t0 = 0;
 
 	KASSERT(td != NULL, ("rwlock %p: not attached", (void *)rw));
-	if (__predict_true(td->td_prof == NULL)) {
+	if (!lock_hooked(td)) {
 		rw_word_wlock(&rw->rw_lock, td);
 		return;
 	}
+	lock_hook_want(td, &rw->lock_object, rw, LOP_EXCLUSIVE, file, line);
 	if (!rw_word_try_wlock(&rw->rw_lock, td)) {
-		t0 = lock_profile_now(td);
+		t0 = lock_hook_contested(td);
 		rw_word_wlock(&rw->rw_lock, td);
 	}
-	lock_profile_acquired(td, &rw->lock_object, rw, t0, file, line);
+	lock_hook_acquired(
+	    td, &rw->lock_object, rw, t0, LOP_EXCLUSIVE, file, line);
 }
 
 bool
@@ -414,8 +416,9 @@ rw_try_wlock_at(struct rwlock *rw, const char *file, int line)
 
 	if (!rw_word_try_wlock(&rw->rw_lock, td))
 		return (false);
-	if (__predict_false(td->td_prof != NULL))
-		lock_profile_acquired(td, &rw->lock_object, rw, 0, file, line);
+	if (lock_hooked(td))
+		lock_hook_acquired(td, &rw->lock_object, rw, 0,
+		    LOP_EXCLUSIVE | LOP_TRY, file, line);
 	return (true);
 }
 
@@ -425,8 +428,8 @@ rw_wunlock(struct rwlock *rw)
 	struct thread *td = curthread();
 
 	KASSERT(td != NULL, ("rwlock %p: not attached", (void *)rw));
-	if (__predict_false(td->td_prof != NULL))
-		lock_profile_release(td, rw);
+	if (lock_hooked(td))
+		lock_hook_release(td, rw);
 	rw_word_wunlock(&rw->rw_lock, td);
 }
 
@@ -437,15 +440,16 @@ rw_rlock_at(struct rwlock *rw, const char *file, int line)
 	uint64_t t0 = 0;
 
 	KASSERT(td != NULL, ("rwlock %p: not attached", (void *)rw));
-	if (__predict_true(td->td_prof == NULL)) {
+	if (!lock_hooked(td)) {
 		rw_word_rlock(&rw->rw_lock, td);
 		return;
 	}
+	lock_hook_want(td, &rw->lock_object, rw, 0, file, line);
 	if (!rw_word_try_rlock(&rw->rw_lock, td)) {
-		t0 = lock_profile_now(td);
+		t0 = lock_hook_contested(td);
 		rw_word_rlock(&rw->rw_lock, td);
 	}
-	lock_profile_acquired(td, &rw->lock_object, rw, t0, file, line);
+	lock_hook_acquired(td, &rw->lock_object, rw, t0, 0, file, line);
 }
 
 bool
@@ -455,8 +459,9 @@ rw_try_rlock_at(struct rwlock *rw, const char *file, int line)
 
 	if (!rw_word_try_rlock(&rw->rw_lock, td))
 		return (false);
-	if (__predict_false(td->td_prof != NULL))
-		lock_profile_acquired(td, &rw->lock_object, rw, 0, file, line);
+	if (lock_hooked(td))
+		lock_hook_acquired(
+		    td, &rw->lock_object, rw, 0, LOP_TRY, file, line);
 	return (true);
 }
 
@@ -466,8 +471,8 @@ rw_runlock(struct rwlock *rw)
 	struct thread *td = curthread();
 
 	KASSERT(td != NULL, ("rwlock %p: not attached", (void *)rw));
-	if (__predict_false(td->td_prof != NULL))
-		lock_profile_release(td, rw);
+	if (lock_hooked(td))
+		lock_hook_release(td, rw);
 	rw_word_runlock(&rw->rw_lock, td);
 }
 

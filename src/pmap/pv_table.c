@@ -13,7 +13,7 @@
 
 #include <errno.h>
 
-#include "lock/lock_profile.h"
+#include "lock/lock_hooks.h"
 
 static const struct pv_layout_ops *const layouts[PVL_COUNT] = {
 	[PVL_HASHED] = &pv_hashed_ops,
@@ -231,20 +231,22 @@ void
 pv_word_lock(struct pv_table *pvt, void *word, const char *file, int line)
 {
 	const struct pv_lock_ops *ops = pvt->pvt_lock_ops;
+	const struct lock_object *lo;
 	struct thread *td = curthread();
 	uint64_t t0 = 0;
 
 	KASSERT(td->td_pv_held == NULL,
 	    ("pv list lock %p wanted while %p is held", word, td->td_pv_held));
-	if (__predict_true(td->td_prof == NULL)) {
-		ops->plo_lock(word);
-	} else {
+	if (lock_hooked(td)) {
+		lo = word_object(pvt, word);
+		lock_hook_want(td, lo, word, LOP_EXCLUSIVE, file, line);
 		if (!ops->plo_trylock(word)) {
-			t0 = lock_profile_now(td);
+			t0 = lock_hook_contested(td);
 			ops->plo_lock(word);
 		}
-		lock_profile_acquired(
-		    td, word_object(pvt, word), word, t0, file, line);
+		lock_hook_acquired(td, lo, word, t0, LOP_EXCLUSIVE, file, line);
+	} else {
+		ops->plo_lock(word);
 	}
 	td->td_pv_held = word;
 	counter_add(&td->td_counters, CTR_PV_LOCKS, 1);
@@ -254,6 +256,7 @@ void
 pv_word_rlock(struct pv_table *pvt, void *word, const char *file, int line)
 {
 	const struct pv_lock_ops *ops = pvt->pvt_lock_ops;
+	const struct lock_object *lo;
 	struct thread *td = curthread();
 	uint64_t t0 = 0;
 
@@ -263,15 +266,16 @@ pv_word_rlock(struct pv_table *pvt, void *word, const char *file, int line)
 	}
 	KASSERT(td->td_pv_held == NULL,
 	    ("pv list lock %p wanted while %p is held", word, td->td_pv_held));
-	if (__predict_true(td->td_prof == NULL)) {
-		ops->plo_rlock(word);
-	} else {
+	if (lock_hooked(td)) {
+		lo = word_object(pvt, word);
+		lock_hook_want(td, lo, word, 0, file, line);
 		if (!ops->plo_tryrlock(word)) {
-			t0 = lock_profile_now(td);
+			t0 = lock_hook_contested(td);
 			ops->plo_rlock(word);
 		}
-		lock_profile_acquired(
-		    td, word_object(pvt, word), word, t0, file, line);
+		lock_hook_acquired(td, lo, word, t0, 0, file, line);
+	} else {
+		ops->plo_rlock(word);
 	}
 	td->td_pv_held = word;
 	counter_add(&td->td_counters, CTR_PV_LOCKS, 1);
@@ -284,8 +288,8 @@ pv_word_unlock(struct pv_table *pvt, void *word, bool modified)
 
 	KASSERT(td->td_pv_held == word,
 	    ("pv list lock %p released, %p is held", word, td->td_pv_held));
-	if (__predict_false(td->td_prof != NULL))
-		lock_profile_release(td, word);
+	if (lock_hooked(td))
+		lock_hook_release(td, word);
 	pvt->pvt_lock_ops->plo_unlock(word, modified && pvt->pvt_gen_embedded);
 	td->td_pv_held = NULL;
 }
@@ -301,8 +305,8 @@ pv_word_runlock(struct pv_table *pvt, void *word)
 	}
 	KASSERT(td->td_pv_held == word,
 	    ("pv list lock %p released, %p is held", word, td->td_pv_held));
-	if (__predict_false(td->td_prof != NULL))
-		lock_profile_release(td, word);
+	if (lock_hooked(td))
+		lock_hook_release(td, word);
 	pvt->pvt_lock_ops->plo_runlock(word);
 	td->td_pv_held = NULL;
 }

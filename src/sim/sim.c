@@ -273,7 +273,11 @@ sim_thread_attach(
 		registry_unlock(sr);
 		return (ENOMEM);
 	}
+	td->td_lock_hooks = 0;
+	td->td_rw_rlocks = 0;
+	td->td_sx_slocks = 0;
 	td->td_prof = NULL;
+	td->td_witness = NULL;
 	td->td_pv_held = NULL;
 	td->td_machine = NULL;
 	td->td_pgcache = NULL;

@@ -40,8 +40,9 @@ struct lock_prof_thread; /* lock/lock_profile.c */
 struct machine;
 struct sim;
 struct thread;
-struct turnstile;  /* lock/turnstile.c */
-struct vm_pgcache; /* phys/vm_page.c */
+struct turnstile;      /* lock/turnstile.c */
+struct vm_pgcache;     /* phys/vm_page.c */
+struct witness_thread; /* lock/witness.c */
 
 /* Lower is more urgent, as in FreeBSD. */
 #define PRI_DEFAULT 128
@@ -50,16 +51,18 @@ struct vm_pgcache; /* phys/vm_page.c */
 
 struct thread {
 	/* First line: what every lock operation reads. */
-	struct sim *td_sim;               /* (c) */
-	struct lock_prof_thread *td_prof; /* (c) NULL: profiling is off */
-	void *td_pv_held;                 /* (o) pv list lock held, or NULL */
-	struct machine *td_machine;       /* (c) */
-	struct vm_pgcache *td_pgcache;    /* (c) */
-	struct turnstile *td_turnstile;   /* (o) the spare one */
-	uint32_t td_id;                   /* (c) index in the registry */
-	uint32_t td_cpu;                  /* (c) CPU of the machine, from 0 */
-	int td_domain;                    /* (c) memory domain of td_cpu */
-	int td_pri;                       /* (c) PRI_* */
+	struct sim *td_sim;             /* (c) */
+	uint16_t td_lock_hooks;         /* (c) LOCK_HOOK_*, lock/lock_hooks.h */
+	uint16_t td_rw_rlocks;          /* (o) rwlocks held for reading */
+	uint16_t td_sx_slocks;          /* (o) sx locks held shared */
+	void *td_pv_held;               /* (o) pv list lock held, or NULL */
+	struct machine *td_machine;     /* (c) */
+	struct vm_pgcache *td_pgcache;  /* (c) */
+	struct turnstile *td_turnstile; /* (o) the spare one */
+	uint32_t td_id;                 /* (c) index in the registry */
+	uint32_t td_cpu;                /* (c) CPU of the machine, from 0 */
+	int td_domain;                  /* (c) memory domain of td_cpu */
+	int td_pri;                     /* (c) PRI_* */
 
 	/* Second line: waiting.  Others write here. */
 	_Alignas(CACHE_LINE_SIZE) _Atomic uint32_t td_park; /* (a) the token */
@@ -71,7 +74,10 @@ struct thread {
 	_Atomic bool td_attached;          /* (a) the slot is in use */
 	struct thread *td_free_next;       /* (r) */
 
-	_Alignas(CACHE_PAIR_SIZE) struct counter_set td_counters; /* (o) */
+	/* Third line: what the thread writes down about itself. */
+	_Alignas(CACHE_PAIR_SIZE) struct lock_prof_thread *td_prof; /* (c) */
+	struct witness_thread *td_witness;                          /* (c) */
+	struct counter_set td_counters;                             /* (o) */
 };
 
 struct sim_ops {

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* Passing on what locks tell. */
+
+#include "lock/lock_hooks.h"
+
+#include "lock/lock_profile.h"
+
+void
+lock_hook_want(struct thread *td, const struct lock_object *lo, const void *key,
+    unsigned how, const char *file, int line)
+{
+	(void)td;
+	(void)lo;
+	(void)key;
+	(void)how;
+	(void)file;
+	(void)line;
+}
+
+uint64_t
+lock_hook_contested(struct thread *td)
+{
+	if ((td->td_lock_hooks & LOCK_HOOK_PROFILE) == 0)
+		return (0);
+	return (lock_profile_now(td));
+}
+
+void
+lock_hook_acquired(struct thread *td, const struct lock_object *lo,
+    const void *key, uint64_t t0, unsigned how, const char *file, int line)
+{
+	(void)how;
+	if ((td->td_lock_hooks & LOCK_HOOK_PROFILE) != 0)
+		lock_profile_acquired(td, lo, key, t0, file, line);
+}
+
+void
+lock_hook_release(struct thread *td, const void *key)
+{
+	if ((td->td_lock_hooks & LOCK_HOOK_PROFILE) != 0)
+		lock_profile_release(td, key);
+}
