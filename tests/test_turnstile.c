@@ -57,6 +57,16 @@ returned(struct queueing *q)
 	return (atomic_load_explicit(&q->q_returned, memory_order_acquire));
 }
 
+static struct thread *
+no_owner(struct thread *td, const void *key, unsigned nth, unsigned *np)
+{
+	(void)td;
+	(void)key;
+	(void)nth;
+	*np = 1;
+	return (NULL);
+}
+
 static void
 queue_up(void *arg, unsigned i)
 {
@@ -66,8 +76,8 @@ queue_up(void *arg, unsigned i)
 	unsigned n;
 
 	tc = turnstile_chain_lock(td, q->q_key[i]);
-	q->q_more[i] =
-	    turnstile_wait(tc, td, q->q_key[i], q->q_queue[i], q->q_again[i]);
+	q->q_more[i] = turnstile_wait(
+	    tc, td, q->q_key[i], no_owner, q->q_queue[i], q->q_again[i]);
 	/* Relaxed: takes a place of its own, no more. */
 	n = atomic_fetch_add_explicit(&q->q_places, 1, memory_order_relaxed);
 	q->q_trail[n] = i;

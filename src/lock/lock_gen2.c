@@ -81,6 +81,16 @@
 #define GEN2_WAITERS UINT32_C(2)
 #define GEN2_ONE     (UINT32_C(1) << GEN2_BITS)
 
+static struct thread *
+gen2_owner(struct thread *td, const void *key, unsigned nth, unsigned *np)
+{
+	(void)td;
+	(void)key;
+	(void)nth;
+	*np = 1;
+	return (NULL);
+}
+
 __slowpath static void
 gen2_lock_hard(_Atomic uint32_t *word)
 {
@@ -123,7 +133,8 @@ gen2_lock_hard(_Atomic uint32_t *word)
 			continue;
 		}
 		bits = GEN2_LOCKED;
-		if (turnstile_wait(tc, td, word, TS_EXCLUSIVE_QUEUE, again))
+		if (turnstile_wait(
+			tc, td, word, gen2_owner, TS_EXCLUSIVE_QUEUE, again))
 			bits |= GEN2_WAITERS; /* invariant 4 */
 		again = true;
 		lock_delay_init(&ld, td->td_sim);

@@ -105,6 +105,22 @@ holder_runs(uint64_t v)
 		    &td->td_blocked_on, memory_order_relaxed) == NULL);
 }
 
+static struct thread *
+rw_owner(struct thread *td, const void *key, unsigned nth, unsigned *np)
+{
+	const _Atomic uint64_t *word = key;
+	uint64_t v;
+
+	(void)td;
+	(void)nth;
+	*np = 1;
+	/* Relaxed: the chain lock keeps a writer from leaving. */
+	v = atomic_load_explicit(word, memory_order_relaxed);
+	if ((v & RW_LOCK_WRITE) == 0)
+		return (NULL);
+	return ((struct thread *)(uintptr_t)(v & ~RW_LOCK_FLAGMASK));
+}
+
 static void
 wlock_hard(_Atomic uint64_t *word, struct thread *td)
 {
@@ -143,7 +159,8 @@ wlock_hard(_Atomic uint64_t *word, struct thread *td)
 			turnstile_chain_unlock(tc);
 			continue;
 		}
-		(void)turnstile_wait(tc, td, word, TS_EXCLUSIVE_QUEUE, again);
+		(void)turnstile_wait(
+		    tc, td, word, rw_owner, TS_EXCLUSIVE_QUEUE, again);
 		again = true;
 		lock_delay_init(&ld, td->td_sim);
 	}
@@ -181,7 +198,8 @@ rlock_hard(_Atomic uint64_t *word, struct thread *td)
 			turnstile_chain_unlock(tc);
 			continue;
 		}
-		(void)turnstile_wait(tc, td, word, TS_SHARED_QUEUE, again);
+		(void)turnstile_wait(
+		    tc, td, word, rw_owner, TS_SHARED_QUEUE, again);
 		again = true;
 		lock_delay_init(&ld, td->td_sim);
 	}

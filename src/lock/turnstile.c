@@ -150,12 +150,13 @@ ts_insert(struct ts_head *th, struct thread *td, bool again)
 
 bool
 turnstile_wait(struct turnstile_chain *tc, struct thread *td, const void *key,
-    enum ts_queue queue, bool again)
+    turnstile_owner_fn *owner, enum ts_queue queue, bool again)
 {
 	struct turnstile **tsp = ts_find(tc, key);
 	struct turnstile *ts = *tsp, *own = td->td_turnstile;
 
 	KASSERT(td == curthread(), ("thread %u blocks another", td->td_id));
+	(void)owner;
 	KASSERT(own != NULL,
 	    ("thread %u has no turnstile to lend to %p", td->td_id, key));
 	td->td_turnstile = NULL;
@@ -181,6 +182,14 @@ turnstile_wait(struct turnstile_chain *tc, struct thread *td, const void *key,
 	} while (atomic_load_explicit(
 		     &td->td_blocked_on, memory_order_acquire) != NULL);
 	return ((td->td_ts_flags & TD_TS_MORE) != 0);
+}
+
+void
+turnstile_claim(struct thread *td, const void *key, turnstile_owner_fn *owner)
+{
+	(void)td;
+	(void)key;
+	(void)owner;
 }
 
 /* Take up to max threads off a queue. */

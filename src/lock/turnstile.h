@@ -11,7 +11,10 @@
  *	tc = turnstile_chain_lock(td, key);
  *	if (the word is free, or its bit cannot be set while it is held)
  *		turnstile_chain_unlock(tc), and try again;
- *	turnstile_wait(tc, td, key, queue, again);
+ *	turnstile_wait(tc, td, key, owner, queue, again);
+ *
+ * and, when the lock is had after that, turnstile_claim(td, key, owner) if others
+ * stayed behind.
  *
  * To release a word whose bit is set:
  *
@@ -46,6 +49,16 @@ struct turnstile_chain {
 	struct sim *tc_sim;              /* (c) */
 };
 
+/*
+ * Who holds the lock of word key?  Asked with the chain locked, while the word
+ * says that it is held and that threads wait.  A lock that knows its owner sets
+ * *np to 1 and returns it, or NULL where nobody can be lent a priority, such as
+ * readers.  A lock that can only tell suspects, of which the owner is one, sets
+ * *np to their number and returns number nth of them, modulo *np.
+ */
+typedef struct thread *turnstile_owner_fn(
+    struct thread *td, const void *key, unsigned nth, unsigned *np);
+
 /* The chain of a key, locked.  td is curthread(). */
 struct turnstile_chain *
 turnstile_chain_lock(struct thread *td, const void *key);
@@ -59,8 +72,16 @@ void turnstile_chain_unlock(struct turnstile_chain *tc);
  *
  * Returns whether threads stayed behind on that queue when it was woken.
  */
-bool turnstile_wait(struct turnstile_chain *tc, struct thread *td,
-    const void *key, enum ts_queue queue, bool again);
+bool
+turnstile_wait(struct turnstile_chain *tc, struct thread *td, const void *key,
+    turnstile_owner_fn *owner, enum ts_queue queue, bool again);
+
+/*
+ * td, which is curthread(), was woken, has acquired the lock, and others stayed
+ * behind: from now on they lend their priority to td.
+ */
+void
+turnstile_claim(struct thread *td, const void *key, turnstile_owner_fn *owner);
 
 /*
  * Take the first thread of a queue, or all, off it.  Nobody runs before
