@@ -195,3 +195,15 @@ lt_scale(unsigned n)
 {
 	return (n / LT_COST > 0 ? n / LT_COST : 1);
 }
+
+#define FIFO_SPIN      (PLO_FAIR | PLO_SPIN)
+#define FIFO_SPIN_COST 400
+
+unsigned
+lt_scale_lock(const struct pv_lock_ops *ops, unsigned n)
+{
+	n = lt_scale(n);
+	if ((ops->plo_flags & FIFO_SPIN) == FIFO_SPIN)
+		n /= FIFO_SPIN_COST;
+	return (n > 0 ? n : 1);
+}

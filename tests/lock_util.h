@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "lock/lock.h"
+#include "pmapsim/pv_lock.h"
 #include "sim/sim.h"
 
 #define LT_THREADS_MAX 32
@@ -58,5 +59,10 @@ uint64_t lt_random(uint64_t *state);
 
 /* Divide an amount of work by what the sanitizer costs. */
 unsigned lt_scale(unsigned n);
+/*
+ * And by what it costs that a lock is handed to a thread that does not run while
+ * the others spin: with more threads than CPUs, a time slice each time.
+ */
+unsigned lt_scale_lock(const struct pv_lock_ops *ops, unsigned n);
 
 #endif /* TESTS_LOCK_UTIL_H */

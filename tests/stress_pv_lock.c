@@ -99,7 +99,7 @@ run(unsigned nthreads, unsigned nlocks, unsigned ncpus, unsigned npris)
 
 	memset(&st, 0, sizeof(st));
 	st.st_nlocks = nlocks;
-	st.st_iters = lt_scale(NITERS) / nthreads;
+	st.st_iters = lt_scale_lock(ops, NITERS) / nthreads;
 	lt_setup(&lt, &sim_real_ops, ncpus, false);
 	for (unsigned k = 0; k < nlocks; k++) {
 		if (ops->plo_init != NULL)

@@ -18,7 +18,12 @@
 #include "workload_util.h"
 
 #define THREADS 8
-#define ROUNDS  15 /* enough that all threads run at once */
+/*
+ * Where the lock is handed to a thread that may not run while others spin: few
+ * enough to have a CPU each, and one more than there are daemons.
+ */
+#define FIFO_SPIN_THREADS 3
+#define ROUNDS            15 /* enough that all threads run at once */
 
 static uint64_t seed;
 
@@ -60,13 +65,23 @@ run_scenario(const char *design, const char *name, unsigned threads)
 	machine_end(m);
 }
 
+static unsigned
+threads_for(const struct pv_lock_ops *ops)
+{
+	const uint32_t fifo_spin = PLO_FAIR | PLO_SPIN;
+
+	if ((ops->plo_flags & PLO_NOLOCK) != 0)
+		return (1);
+	return ((ops->plo_flags & fifo_spin) == fifo_spin ? FIFO_SPIN_THREADS
+							  : THREADS);
+}
+
 static void
 run_backend(const char *design, const struct pv_lock_ops *ops)
 {
 	for (const struct workload_info *wi = workload_list();
 	     wi->wi_name != NULL; wi++)
-		run_scenario(design, wi->wi_name,
-		    (ops->plo_flags & PLO_NOLOCK) != 0 ? 1 : THREADS);
+		run_scenario(design, wi->wi_name, threads_for(ops));
 }
 
 static void

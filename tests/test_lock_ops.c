@@ -55,6 +55,9 @@ static const struct pv_lock_ops foreign = {
 static void
 every_table_passes_the_check(void **state)
 {
+	/* On every host; some have more. */
+	static const char *const names[] = { "rwlock", "pthread_mutex",
+		"pthread_pi", "mtx8", "gen2", "gen1", "none" };
 	const struct pv_lock_ops *const *list = pv_lock_ops_list();
 	const char *why = NULL;
 	size_t n;
@@ -65,7 +68,9 @@ every_table_passes_the_check(void **state)
 		assert_ptr_equal(
 		    pv_lock_ops_lookup(list[n]->plo_name), list[n]);
 	}
-	assert_int_equal(n, 6);
+	assert_true(n >= sizeof(names) / sizeof(names[0]));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		assert_non_null(pv_lock_ops_lookup(names[i]));
 	assert_int_equal(pv_lock_ops_check(&foreign, &why), 0);
 	assert_null(why);
 	assert_null(pv_lock_ops_lookup("foreign"));

@@ -167,7 +167,7 @@ increment(void *arg, unsigned i)
 static uint64_t
 lost_increments(unsigned n)
 {
-	struct shared s = { .s_iters = lt_scale(NITERS) };
+	struct shared s = { .s_iters = lt_scale_lock(ops, NITERS) };
 
 	word_make();
 	lt_run(&lt, n, increment, &s);
@@ -201,7 +201,7 @@ increment_plain(void *arg, unsigned i)
 static void
 unlock_publishes_to_next_holder(void **state)
 {
-	struct shared s = { .s_iters = lt_scale(NITERS) };
+	struct shared s = { .s_iters = lt_scale_lock(ops, NITERS) };
 
 	(void)state;
 	word_make();
@@ -227,7 +227,7 @@ try_increment_plain(void *arg, unsigned i)
 static void
 trylock_excludes_and_acquires(void **state)
 {
-	struct shared s = { .s_iters = lt_scale(NITERS / 4) };
+	struct shared s = { .s_iters = lt_scale_lock(ops, NITERS / 4) };
 
 	(void)state;
 	word_make();
@@ -434,7 +434,7 @@ read_or_write(void *arg, unsigned i)
 static void
 readers_see_whole_writes(void **state)
 {
-	struct shared s = { .s_iters = lt_scale(NITERS) & ~3u };
+	struct shared s = { .s_iters = lt_scale_lock(ops, NITERS) & ~3u };
 
 	(void)state;
 	word_make();
@@ -513,7 +513,7 @@ bump_and_watch(void *arg, unsigned i)
 static void
 lock_bits_never_leak_into_the_generation(void **state)
 {
-	struct shared s = { .s_iters = lt_scale(NITERS) & ~1u };
+	struct shared s = { .s_iters = lt_scale_lock(ops, NITERS) & ~1u };
 	_Atomic uint32_t *gen = (_Atomic uint32_t *)(void *)word;
 	uint32_t first = UINT32_MAX - 99, mask;
 

@@ -12,9 +12,20 @@
 static const struct pv_lock_ops *const backends[] = {
 	&pv_lock_rwlock,
 	&pv_lock_pthread_mutex,
+#ifdef PV_HAVE_PTHREAD_ADAPTIVE
+	&pv_lock_pthread_adaptive,
+#endif
+	&pv_lock_pthread_pi,
 	&pv_lock_mtx8,
 	&pv_lock_gen2,
 	&pv_lock_gen1,
+#ifdef PMAPSIM_HAVE_CK
+	&pv_lock_ck_fas,
+	&pv_lock_ck_ticket,
+	&pv_lock_ck_mcs,
+	&pv_lock_ck_clh,
+	&pv_lock_ck_anderson,
+#endif
 	&pv_lock_none,
 	NULL,
 };

@@ -14,7 +14,7 @@
  * The host keeps no owner that one may ask for: plo_owned goes by td_pv_held.
  */
 
-#include <pthread.h>
+#include "lock/lock_pthread.h"
 
 #include "kern/kassert.h"
 #include "lock/pv_backends.h"
@@ -30,22 +30,38 @@ pthread_mutex_word_init(void *word)
 {
 	return (pthread_mutex_init(word, NULL));
 }
+#define PTHREAD_MUTEX_FLAGS   0
+#define PTHREAD_MUTEX_INIT    pthread_mutex_word_init
+#define PTHREAD_MUTEX_DESTROY pthread_word_destroy
+#endif
 
-static void
-pthread_mutex_word_destroy(void *word)
+int
+pthread_word_init(void *word, int (*fn)(pthread_mutexattr_t *, int), int value)
+{
+	pthread_mutexattr_t attr;
+	int error;
+
+	error = pthread_mutexattr_init(&attr);
+	if (error != 0)
+		return (error);
+	error = fn(&attr, value);
+	if (error == 0)
+		error = pthread_mutex_init(word, &attr);
+	(void)pthread_mutexattr_destroy(&attr);
+	return (error);
+}
+
+void
+pthread_word_destroy(void *word)
 {
 	int error = pthread_mutex_destroy(word);
 
 	KASSERT(error == 0, ("pthread_mutex_destroy: error %d", error));
 	(void)error;
 }
-#define PTHREAD_MUTEX_FLAGS   0
-#define PTHREAD_MUTEX_INIT    pthread_mutex_word_init
-#define PTHREAD_MUTEX_DESTROY pthread_mutex_word_destroy
-#endif
 
-static void
-pthread_mutex_word_lock(void *word)
+void
+pthread_word_lock(void *word)
 {
 	int error = pthread_mutex_lock(word);
 
@@ -53,14 +69,14 @@ pthread_mutex_word_lock(void *word)
 	(void)error;
 }
 
-static bool
-pthread_mutex_word_trylock(void *word)
+bool
+pthread_word_trylock(void *word)
 {
 	return (pthread_mutex_trylock(word) == 0);
 }
 
-static void
-pthread_mutex_word_unlock(void *word, bool modified)
+void
+pthread_word_unlock(void *word, bool modified)
 {
 	int error = pthread_mutex_unlock(word);
 
@@ -69,8 +85,8 @@ pthread_mutex_word_unlock(void *word, bool modified)
 	(void)modified;
 }
 
-static bool
-pthread_mutex_word_owned(const void *word)
+bool
+pthread_word_owned(const void *word)
 {
 	return (curthread()->td_pv_held == word);
 }
@@ -78,15 +94,10 @@ pthread_mutex_word_owned(const void *word)
 const struct pv_lock_ops pv_lock_pthread_mutex = {
 	.plo_name = "pthread_mutex",
 	.plo_descr = "the host's default mutex; the baseline",
-	.plo_size = sizeof(pthread_mutex_t),
-	.plo_align = _Alignof(pthread_mutex_t),
 	.plo_flags = PTHREAD_MUTEX_FLAGS,
 	.plo_init = PTHREAD_MUTEX_INIT,
 	.plo_destroy = PTHREAD_MUTEX_DESTROY,
-	.plo_lock = pthread_mutex_word_lock,
-	.plo_trylock = pthread_mutex_word_trylock,
-	.plo_unlock = pthread_mutex_word_unlock,
-	.plo_owned = pthread_mutex_word_owned,
+	PTHREAD_WORD_OPS,
 };
 _Static_assert(sizeof(pthread_mutex_t) <= PV_LOCK_WORD_MAX,
     "a foreign mutex fits the largest word");

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef LOCK_LOCK_CK_H
+#define LOCK_LOCK_CK_H
+
+/*
+ * What the backends made of Concurrency Kit's spin locks share.
+ *
+ * They are peers, to be measured as they are: their waiters spin and never give
+ * the CPU away.  The FIFO ones among them (all but fas) come to a crawl once
+ * there are more threads than CPUs, since the lock goes to a thread that does not
+ * run.
+ *
+ * Per thread.  A thread holds at most one pv list lock, so one queue node for
+ * each thread is enough.  An MCS node is used by others only between lock and
+ * unlock, so it is thread-local storage.  A CLH node changes hands, and an
+ * Anderson slot is one of a fixed number: both need the thread's place in a
+ * table that outlives the thread, which is what ck_thread_self() gives.
+ *
+ * Owner.  None is kept: plo_owned goes by td_pv_held.
+ *
+ * ThreadSanitizer does not see the atomic operations, which are inline assembly.
+ * ck_acquired() and ck_releasing() tell it what the lock promises; so a test of
+ * that promise by ThreadSanitizer says nothing about these backends.
+ */
+
+#include <stdbool.h>
+
+#include "kern/kassert.h"
+#include "pmapsim/types.h"
+#include "sim/sim.h"
+
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#include <sanitizer/tsan_interface.h>
+#define ck_acquired(word)  __tsan_acquire(word)
+#define ck_releasing(word) __tsan_release(word)
+#else
+#define ck_acquired(word)  ((void)(word))
+#define ck_releasing(word) ((void)(word))
+#endif
+
+struct ck_spinlock_clh;
+
+/* Threads that may use ck_clh and ck_anderson at a time; more panic. */
+#define CK_THREADS_MAX (2 * MACHINE_CPU_MAX)
+
+struct ck_thread {
+	_Alignas(CACHE_LINE_SIZE) unsigned ct_id; /* 0 to the most there were */
+	struct ck_spinlock_clh *ct_clh;           /* the node it has now */
+	struct ck_thread *ct_next;                /* on the free list */
+};
+
+extern _Thread_local struct ck_thread *ck_thread_known;
+struct ck_thread *ck_thread_register(void);
+
+/* The calling thread's entry.  Its first call takes one, its end returns it. */
+static inline struct ck_thread *
+ck_thread_self(void)
+{
+	struct ck_thread *ct = ck_thread_known;
+
+	return (__predict_true(ct != NULL) ? ct : ck_thread_register());
+}
+
+static inline bool
+ck_word_owned(const void *word)
+{
+	return (curthread()->td_pv_held == word);
+}
+
+#endif /* LOCK_LOCK_CK_H */
