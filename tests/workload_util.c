@@ -34,6 +34,7 @@ machine_of(
 	mc.mc_map = mm;
 	mc.mc_ncpus = mo->mo_ncpus;
 	mc.mc_profile = mo->mo_profile;
+	mc.mc_witness = mo->mo_witness;
 	mc.mc_limit_pages = mo->mo_limit_pages;
 	mc.mc_blacklist = mo->mo_blacklist;
 	mc.mc_nblacklist = mo->mo_nblacklist;

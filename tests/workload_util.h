@@ -12,6 +12,7 @@ extern const char *const map_two_domains;
 struct machine_options {
 	unsigned mo_ncpus; /* 0: 1 */
 	bool mo_profile;
+	enum machine_witness mo_witness;
 	uint64_t mo_limit_pages;
 	const vm_paddr_t *mo_blacklist;
 	size_t mo_nblacklist;

@@ -65,6 +65,17 @@ const char *pv_layout_name(enum pv_layout pl);
 int design_parse(const char *text, const struct pv_lock_ops *const *foreign,
     struct design *d, char *err, size_t errsize);
 
+/*
+ * The witness watches in which order threads acquire locks, and reports an order
+ * that could deadlock even where it did not.  It costs time at each lock.
+ */
+enum machine_witness {
+	MACHINE_WITNESS_DEFAULT, /* PRINT with PMAPSIM_INVARIANTS, else OFF */
+	MACHINE_WITNESS_OFF,
+	MACHINE_WITNESS_PRINT, /* once to stderr; machine_check() tells too */
+	MACHINE_WITNESS_PANIC
+};
+
 struct machine_config {
 	const struct memmap *mc_map; /* required; not kept */
 	const char *mc_design;       /* NULL: "sparse/rwlock" */
@@ -72,6 +83,7 @@ struct machine_config {
 	const struct pv_lock_ops *const *mc_locks;
 	unsigned mc_ncpus; /* 1 to MACHINE_CPU_MAX; 0: 1 */
 	bool mc_profile;   /* keep the lock profile */
+	enum machine_witness mc_witness;
 	/* Leave only so many pages free, 0: all; at least 64. */
 	uint64_t mc_limit_pages;
 	const vm_paddr_t *mc_blacklist; /* pages never handed out */

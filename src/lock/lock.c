@@ -15,6 +15,7 @@
 #include "lock/lock_delay.h"
 #include "lock/lock_env.h"
 #include "lock/lock_profile.h"
+#include "lock/witness.h"
 
 const char *
 lock_class_name(enum lock_class lc)
@@ -119,6 +120,8 @@ lock_env_destroy(struct sim *sim)
 			    i);
 	}
 	lock_profile_destroy(sim, le->le_profile);
+	if (le->le_witness != NULL)
+		witness_destroy(sim, le->le_witness);
 	sim->sim_locks = NULL;
 	kmem_free(sim->sim_kmem, le, sizeof(*le), M_LOCK, KMEM_ANYDOMAIN);
 }
@@ -137,13 +140,19 @@ lock_thread_attach(struct thread *td)
 		return (ENOMEM);
 	if (le->le_profile != NULL) {
 		error = lock_profile_thread_create(le->le_profile, td);
-		if (error != 0) {
-			turnstile_free(sim, td->td_turnstile);
-			td->td_turnstile = NULL;
-			return (error);
-		}
+		if (error != 0)
+			goto fail;
+	}
+	if (le->le_witness != NULL) {
+		error = witness_thread_create(le->le_witness, td);
+		if (error != 0)
+			goto fail;
 	}
 	return (0);
+
+fail:
+	lock_thread_detach(td);
+	return (error);
 }
 
 void
@@ -156,6 +165,8 @@ lock_thread_detach(struct thread *td)
 	    ("thread %u leaves without its turnstile", td->td_id));
 	if (td->td_prof != NULL)
 		lock_profile_thread_retire(le->le_profile, td);
+	if (td->td_witness != NULL)
+		witness_thread_destroy(le->le_witness, td);
 	turnstile_free(sim, td->td_turnstile);
 	td->td_turnstile = NULL;
 }
@@ -201,5 +212,11 @@ lock_env_check(
 		fn(arg, text);
 	}
 	sim_thread_foreach(sim, check_thread, &ec);
+	if (witness_reports(sim) != 0) {
+		snprintf(text, sizeof(text), "the witness has made %u reports",
+		    witness_reports(sim));
+		ec.ec_violations++;
+		fn(arg, text);
+	}
 	return (ec.ec_violations);
 }

@@ -29,7 +29,7 @@ struct lock_object {
 	const char *lo_name; /* constant string; identity in the profile */
 	uint32_t lo_flags;   /* LO_* and the class */
 	uint32_t lo_data;    /* recursion count */
-	void *lo_witness;    /* reserved */
+	void *lo_witness;    /* unused: see witness.c */
 };
 _Static_assert(sizeof(struct lock_object) == 24, "as in FreeBSD");
 
@@ -56,7 +56,8 @@ void lock_thread_detach(struct thread *td);
 
 /*
  * Quiescent: every turnstile chain is empty, every attached thread owns its
- * spare turnstile.  Returns the number of violations, each told to fn.
+ * spare turnstile; and the witness had nothing to report.  Returns the number of
+ * violations, each told to fn.
  */
 unsigned lock_env_check(
     struct sim *sim, void (*fn)(void *arg, const char *text), void *arg);

@@ -5,11 +5,13 @@
 #include "lock/turnstile.h"
 
 struct lock_profile; /* lock_profile.c */
+struct witness;      /* witness.c */
 
 /* What the locks of one machine share: sim->sim_locks. */
 struct lock_env {
 	struct turnstile_chain le_chains[TC_TABLESIZE];
 	struct lock_profile *le_profile; /* NULL: off */
+	struct witness *le_witness;      /* NULL: off */
 };
 
 #endif /* LOCK_LOCK_ENV_H */

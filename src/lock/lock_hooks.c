@@ -5,17 +5,14 @@
 #include "lock/lock_hooks.h"
 
 #include "lock/lock_profile.h"
+#include "lock/witness.h"
 
 void
 lock_hook_want(struct thread *td, const struct lock_object *lo, const void *key,
     unsigned how, const char *file, int line)
 {
-	(void)td;
-	(void)lo;
-	(void)key;
-	(void)how;
-	(void)file;
-	(void)line;
+	if ((td->td_lock_hooks & LOCK_HOOK_WITNESS) != 0)
+		witness_want(td, lo, key, how, file, line);
 }
 
 uint64_t
@@ -30,9 +27,10 @@ void
 lock_hook_acquired(struct thread *td, const struct lock_object *lo,
     const void *key, uint64_t t0, unsigned how, const char *file, int line)
 {
-	(void)how;
 	if ((td->td_lock_hooks & LOCK_HOOK_PROFILE) != 0)
 		lock_profile_acquired(td, lo, key, t0, file, line);
+	if ((td->td_lock_hooks & LOCK_HOOK_WITNESS) != 0)
+		witness_acquired(td, lo, key, how, file, line);
 }
 
 void
@@ -40,4 +38,13 @@ lock_hook_release(struct thread *td, const void *key)
 {
 	if ((td->td_lock_hooks & LOCK_HOOK_PROFILE) != 0)
 		lock_profile_release(td, key);
+	if ((td->td_lock_hooks & LOCK_HOOK_WITNESS) != 0)
+		witness_released(td, key);
+}
+
+void
+lock_hook_converted(struct thread *td, const void *key, unsigned how)
+{
+	if ((td->td_lock_hooks & LOCK_HOOK_WITNESS) != 0)
+		witness_converted(td, key, how);
 }

@@ -42,6 +42,8 @@ void lock_hook_want(struct thread *td, const struct lock_object *lo,
 uint64_t lock_hook_contested(struct thread *td);
 void lock_hook_acquired(struct thread *td, const struct lock_object *lo,
     const void *key, uint64_t t0, unsigned how, const char *file, int line);
+/* A lock that stays held: exclusive from now on, or shared. */
+void lock_hook_converted(struct thread *td, const void *key, unsigned how);
 void lock_hook_release(struct thread *td, const void *key);
 
 #endif /* LOCK_LOCK_HOOKS_H */

@@ -25,6 +25,7 @@
  * here a thread is woken by any free page, tries again, and may wait again.
  */
 
+#include "lock/witness.h"
 #include "phys/vm_phys_impl.h"
 
 uint64_t
@@ -169,6 +170,7 @@ wait_for(struct vm_phys *vp, uint64_t since, uint64_t npages)
 
 	KASSERT(td->td_pgcache != NULL && td->td_pgcache->pgc_vp == vp,
 	    ("thread %u waits unattached", (unsigned)td->td_id));
+	witness_sleep("vm_wait");
 	(void)vm_pgcache_drain(vp);
 	mtx_lock(&vpp->vpp_wait_lock);
 	set_nwaiters(vpp, nwaiters(vpp) + 1);

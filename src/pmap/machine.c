@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "lock/witness.h"
 #include "pmap/pmap_var.h"
 
 #define LIMIT_PAGES_MIN 64
@@ -84,6 +85,22 @@ chunk_lists_create(struct machine *m)
 }
 
 static int
+witness_start(struct machine *m, enum machine_witness mw)
+{
+	int error;
+
+	if (mw == MACHINE_WITNESS_DEFAULT)
+		mw = INVARIANTS_ENABLED ? MACHINE_WITNESS_PRINT
+					: MACHINE_WITNESS_OFF;
+	if (mw == MACHINE_WITNESS_OFF)
+		return (0);
+	error = witness_create(m->ma_sim, &witness_vm_order);
+	if (error == 0 && mw == MACHINE_WITNESS_PANIC)
+		witness_set_reporter(m->ma_sim, witness_panic, NULL);
+	return (error);
+}
+
+static int
 machine_build(struct machine *m, const struct machine_config *mc, char *err,
     size_t errsize)
 {
@@ -99,6 +116,8 @@ machine_build(struct machine *m, const struct machine_config *mc, char *err,
 	error = sim_create(m->ma_kmem, &sim_real_ops, m->ma_ncpus, &m->ma_sim);
 	if (error == 0)
 		error = lock_env_create(m->ma_sim, mc->mc_profile);
+	if (error == 0)
+		error = witness_start(m, mc->mc_witness);
 	if (error != 0)
 		return (sayerr(error, err, errsize, "%s", strerror(error)));
 	error = vm_phys_create(m->ma_sim, m->ma_kmem, &vpc, &m->ma_vp, &why);
