@@ -154,7 +154,9 @@ ck_clh_unlock(void *word, bool modified)
 
 	(void)modified;
 	ck_releasing(word);
+	ck_ignore_reads(); /* of the node's previous one */
 	ck_spinlock_clh_unlock(&ct->ct_clh);
+	ck_ignore_reads_done();
 }
 
 const struct pv_lock_ops pv_lock_ck_clh = {
