@@ -350,6 +350,11 @@ blocked_threads_wake(void **state)
 		lt_join(&lth[i]);
 	assert_int_equal(s.s_plain, 2 * NTHREADS);
 	word_unmake();
+	if (turnstile_key() != NULL) {
+		assert_true(
+		    sim_counter(lt.lt_sim, CTR_LOCK_SLEEPS) >= 2 * NTHREADS);
+		assert_true(sim_counter(lt.lt_sim, CTR_LOCK_WAKES) > 0);
+	}
 }
 
 static void

@@ -176,6 +176,7 @@ turnstile_wait(struct turnstile_chain *tc, struct thread *td, const void *key,
 	atomic_store_explicit(&td->td_blocked_on, key, memory_order_relaxed);
 	turnstile_chain_unlock(tc);
 
+	counter_add(&td->td_counters, CTR_LOCK_SLEEPS, 1);
 	do {
 		td->td_sim->sim_ops->so_block(td);
 		/* Acquire: pairs with the release in turnstile_unlock_wake(). */
@@ -269,6 +270,7 @@ turnstile_unlock_wake(struct turnstile_chain *tc, struct thread *woken)
 
 	turnstile_chain_unlock(tc);
 	for (td = woken; td != NULL; td = next) {
+		counter_add(&curthread()->td_counters, CTR_LOCK_WAKES, 1);
 		/*
 		 * Once td_blocked_on is NULL a left-over token is enough for
 		 * the thread to go on, and even to leave: touch nothing of it
