@@ -21,6 +21,7 @@
 static const struct command *const commands[] = {
 	&cmd_compare,
 	&cmd_micro,
+	&cmd_locks,
 	&cmd_memmap,
 	&cmd_list,
 };
@@ -70,8 +71,9 @@ find_command(const char *name)
 static int
 unknown_command(const char *name)
 {
-	warnx("no command \"%s\"; there are compare, micro, memmap, list and "
-	      "help",
+	warnx(
+	    "no command \"%s\"; there are compare, micro, locks, memmap, list "
+	    "and help",
 	    name);
 	return (EX_USAGE);
 }

@@ -48,3 +48,15 @@ stats_ratio(double a, double b)
 {
 	return (b != 0 ? a / b : 0);
 }
+
+double
+stats_jain(const double *v, size_t n)
+{
+	double sum = 0, squares = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		sum += v[i];
+		squares += v[i] * v[i];
+	}
+	return (squares > 0 ? sum * sum / ((double)n * squares) : 1);
+}

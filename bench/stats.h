@@ -24,4 +24,10 @@ double stats_quantile(const double *v, size_t n, double q);
 /* a / b, or 0 where b is 0: a column that shows "-" then. */
 double stats_ratio(double a, double b);
 
+/*
+ * Jain's index of fairness of n shares: 1 when all are equal, 1/n when one has
+ * everything; 1 for no shares and for shares of nothing.
+ */
+double stats_jain(const double *v, size_t n);
+
 #endif /* BENCH_STATS_H */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the program prints with: order statistics, numbers, tables, options. */
+/*
+ * What the program prints with: order statistics, histograms, numbers, tables,
+ * options.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "bench/hist.h"
 #include "bench/opt.h"
 #include "bench/stats.h"
 #include "bench/table.h"
@@ -52,6 +56,96 @@ ratio_to_nothing_is_nothing(void **state)
 	(void)state;
 	assert_true(stats_ratio(1, 0) == 0);
 	assert_true(stats_ratio(6, 3) == 2);
+}
+
+static void
+jain_is_one_when_all_are_equal_and_one_nth_when_one_has_all(void **state)
+{
+	const double equal[] = { 3, 3, 3, 3 }, one[] = { 0, 5, 0, 0 },
+		     half[] = { 1, 1, 0, 0 }, nothing[] = { 0, 0 };
+
+	(void)state;
+	assert_true(stats_jain(equal, 4) == 1);
+	assert_true(stats_jain(one, 4) == 0.25);
+	assert_true(stats_jain(half, 4) == 0.5);
+	assert_true(stats_jain(nothing, 2) == 1);
+	assert_true(stats_jain(nothing, 0) == 1);
+}
+
+static void
+buckets_grow_with_the_value_and_stay_within_a_sixteenth(void **state)
+{
+	unsigned last = 0;
+
+	(void)state;
+	assert_int_equal(hist_index(0), 0);
+	assert_int_equal(hist_index(UINT64_MAX), HIST_BUCKETS - 1);
+	for (uint64_t v = 1; v < 100000; v++) {
+		unsigned i = hist_index(v);
+
+		assert_true(i == last || i == last + 1);
+		last = i;
+	}
+	for (unsigned e = 17; e < 64; e++) {
+		uint64_t v = UINT64_C(1) << e;
+
+		assert_int_equal(hist_index(v), hist_index(v - 1) + 1);
+		assert_int_equal(hist_index(v), hist_index(v + v / 16 - 1));
+		assert_int_equal(hist_index(v) + 1, hist_index(v + v / 16));
+	}
+}
+
+static void
+histogram_quantiles_are_not_too_low_and_hardly_too_high(void **state)
+{
+	static struct hist h;
+
+	(void)state;
+	memset(&h, 0, sizeof(h));
+	assert_int_equal(hist_quantile(&h, 0.5), 0);
+	for (uint64_t v = 1; v <= 10000; v++)
+		hist_add(&h, v);
+	assert_int_equal(h.h_count, 10000);
+	assert_int_equal(h.h_max, 10000);
+	for (unsigned p = 1; p <= 1000; p++) {
+		uint64_t exact = p * 10;
+		uint64_t v = hist_quantile(&h, p / 1000.0);
+
+		assert_true(v >= exact && v <= exact + exact / 16);
+	}
+	assert_int_equal(hist_quantile(&h, 0), 1);
+	assert_int_equal(hist_quantile(&h, 1), 10000);
+}
+
+static void
+histogram_of_one_value_is_that_value(void **state)
+{
+	static struct hist h;
+
+	(void)state;
+	memset(&h, 0, sizeof(h));
+	hist_add(&h, 1000003);
+	assert_int_equal(hist_quantile(&h, 0.001), 1000003);
+	assert_int_equal(hist_quantile(&h, 0.999), 1000003);
+}
+
+static void
+merged_histograms_have_both(void **state)
+{
+	static struct hist a, b;
+
+	(void)state;
+	memset(&a, 0, sizeof(a));
+	memset(&b, 0, sizeof(b));
+	for (int i = 0; i < 90; i++)
+		hist_add(&a, 5);
+	for (int i = 0; i < 10; i++)
+		hist_add(&b, 7000);
+	hist_merge(&a, &b);
+	assert_int_equal(a.h_count, 100);
+	assert_int_equal(a.h_max, 7000);
+	assert_int_equal(hist_quantile(&a, 0.9), 5);
+	assert_int_equal(hist_quantile(&a, 0.91), 7000);
 }
 
 static void
@@ -252,6 +346,14 @@ main(void)
 		cmocka_unit_test(median_is_the_middle_whatever_the_order),
 		cmocka_unit_test(quantiles_interpolate_between_neighbours),
 		cmocka_unit_test(ratio_to_nothing_is_nothing),
+		cmocka_unit_test(
+		    jain_is_one_when_all_are_equal_and_one_nth_when_one_has_all),
+		cmocka_unit_test(
+		    buckets_grow_with_the_value_and_stay_within_a_sixteenth),
+		cmocka_unit_test(
+		    histogram_quantiles_are_not_too_low_and_hardly_too_high),
+		cmocka_unit_test(histogram_of_one_value_is_that_value),
+		cmocka_unit_test(merged_histograms_have_both),
 		cmocka_unit_test(numbers_have_three_digits_and_groups),
 		cmocka_unit_test(names_break_before_their_options),
 		cmocka_unit_test(table_aligns_and_leaves_no_blanks_at_the_end),

@@ -74,11 +74,11 @@ claim "--version has three numbers" \
 for flag in --help -h help; do
 	run $flag
 	claim "$flag succeeds" equal "$status" 0
-	for command in compare micro memmap list help; do
+	for command in compare micro locks memmap list help; do
 		claim "$flag names $command" grep -q "^  $command " "$tmp/out"
 	done
 done
-for command in compare micro memmap list; do
+for command in compare micro locks memmap list; do
 	run $command --help
 	claim "$command --help succeeds" equal "$status" 0
 	claim "$command --help has examples" out_has "Examples:"
@@ -98,9 +98,14 @@ run micro --help
 for option in map designs pages seconds repeats json; do
 	claim "micro --help has --$option" grep -q "^  --$option" "$tmp/out"
 done
-fails 64 'no command "foo"; there are compare, micro, memmap, list and help' foo
-fails 64 'no command "foo"; there are compare, micro, memmap, list and help' \
-    help foo
+text='no command "foo"; there are compare, micro, locks, memmap, list and help'
+fails 64 "$text" foo
+fails 64 "$text" help foo
+run locks --help
+for option in preset backends threads pin cpus locks pick spacing inside \
+    outside readers priority ops seconds repeats json; do
+	claim "locks --help has --$option" grep -q "^  --$option" "$tmp/out"
+done
 fails 64 'help: expected at most one command' help list memmap
 fails 64 'no option --foo before a command; see "pmapsim --help"' --foo
 
@@ -147,6 +152,31 @@ claim "and is answered with the workloads" \
 fails 64 \
     '--pin: "x": expected compact, scatter, core, smt-last or none' \
     compare --pin x
+fails 64 'locks: "x": expected options only' locks x
+fails 64 '--preset: "x": expected bars' locks --preset x
+fails 64 '--backends: "gen2,": expected locks between commas' \
+    locks --backends gen2,
+run locks --backends nosuch
+claim "an unknown lock is wrong use" equal "$status" 64
+claim "and is answered with the locks" \
+    grep -q 'nosuch.*rwlock.*pthread_pi.*mtx8.*gen2.*none' "$tmp/err"
+fails 64 '--threads: "0": expected a number from 1 to 1024' locks --threads 0
+fails 64 '--threads: "1,": expected values between commas' locks --threads 1,
+fails 64 '--pin: "x": expected compact, scatter, core, smt-last or none' \
+    locks --pin compact,x
+fails 64 '--pick: "x": expected random or fixed' locks --pick x
+fails 64 '--spacing: "x": expected packed or line' locks --spacing x
+fails 64 '--priority: "x": expected none, sim or fifo' locks --priority x
+fails 64 '--repeats: "4": expected a number from 5 to 1000' locks --repeats 4
+fails 64 '--readers: "101": expected a number from 0 to 100' \
+    locks --readers 101
+text='expected short, medium or nanoseconds up to 1000000000'
+fails 64 "--inside: \"x\": $text" locks --inside short,x
+text='expected nanoseconds up to 1000000000, or a range of them'
+for range in x 1- -1 5-1 1-2-3 1000000001; do
+	fails 64 "--outside: \"$range\": $text" locks --outside=$range
+done
+fails 69 '--cpus: 1024 are more than this process may use' locks --cpus 1024
 fails 64 'micro: "x": expected options only' micro x
 fails 64 '--pages: "0": expected a number from 1 to 262144' micro --pages 0
 fails 64 'list: "x": expected layouts, locks, workloads, designs or maps' \
@@ -325,6 +355,42 @@ wait $pid || status=$?
 claim "an interrupted compare says so by its status" equal "$status" 130
 claim "and in its output" out_has "INTERRUPTED"
 claim "and prints its tables" out_has "bytes per GB"
+
+# locks: each of our own in every kind of load, short.
+small="--seconds 0.001 --backends rwlock,mtx8,gen2,gen1"
+# shellcheck disable=SC2086
+run locks $small --threads 1,3 --inside short,500 --locks 4 --readers 20 \
+    --priority sim --json "$tmp/runs.jsonl"
+claim "locks succeeds" equal "$status" 0
+for title in "time x" "Mops/s" "longest" "wait us" "hold us" "pause" "line" \
+    "steal"; do
+	claim "locks prints $title" out_has "$title"
+done
+for lock in pthread_mutex rwlock mtx8 gen2 gen1 none; do
+	claim "locks has $lock" grep -q "^$lock " "$tmp/out"
+	# A pair, and where it excludes: 2 numbers of threads x 2 loads.
+	n=25
+	[ $lock != none ] || n=15
+	claim "with $n records" equal $n \
+	    "$(grep -c "\"type\":\"locks\".*\"lock\":\"$lock\"" "$tmp/runs.jsonl")"
+done
+claim "tables of locks fit into 100 columns" sh -c \
+    "grep -v ' thread' '$tmp/out' | awk 'length(\$0) > 100 { exit 1 }'"
+claim "locks ends well" \
+    sh -c "tail -n 1 '$tmp/runs.jsonl' | grep -q '\"type\":\"end\",\"status\":0'"
+# shellcheck disable=SC2086
+run locks $small --threads 2 --ops 100 --pick fixed --locks 2 --spacing line \
+    --outside 0-50 --pin none --cpus 1 --json -
+claim "locks does a fixed number of operations" equal "$status" 0
+claim "and records what each thread took" out_has '"thread_ns":['
+claim "and prints its tables to standard error" grep -q "Mops/s" "$tmp/err"
+for lock in pthread_adaptive pthread_pi ck_fas ck_ticket ck_mcs ck_clh \
+    ck_anderson nsync absl tbb_spin tbb_mutex; do
+	# Those of other libraries are not everywhere.
+	run locks --backends $lock --threads 2 --ops 100
+	claim "locks with $lock" \
+	    sh -c "[ $status -eq 0 ] || grep -q '\"$lock\": expected' '$tmp/err'"
+done
 
 # micro.
 run micro --map "$maps/vm-2cpu-256m.map" --designs sparse/gen2,sparse/none \

@@ -28,7 +28,7 @@
 	    "scans restarted because pv_gen had changed")                      \
 	X(CTR_PMAP_TRYFAILS, "pmap_tryfails",                                  \
 	    "pmap try-locks under a pv list lock that failed")                 \
-	X(CTR_LOCK_SLEEPS, "lock_sleeps", "times blocked on a turnstile")       \
+	X(CTR_LOCK_SLEEPS, "lock_sleeps", "times blocked on a turnstile")      \
 	X(CTR_LOCK_WAKES, "lock_wakes", "threads woken from a turnstile")      \
 	X(CTR_PAGE_ALLOCS, "page_allocs", "pages allocated")                   \
 	X(CTR_PAGE_FREES, "page_frees", "pages freed")
