@@ -226,6 +226,386 @@ a_waiting_writer_keeps_new_readers_out(void **state)
 }
 
 static void
+hold_reading(void *arg, unsigned i)
+{
+	struct shared *s = arg;
+
+	(void)i;
+	rw_rlock(&s->s_rw);
+	/* Relaxed: a signal, nothing is published with it. */
+	atomic_fetch_add_explicit(&s->s_inside, 1, memory_order_relaxed);
+	while (inside(s) < 2)
+		(void)sched_yield();
+	rw_runlock(&s->s_rw);
+}
+
+static void
+only_the_sole_reader_upgrades(void **state)
+{
+	static struct lt_thread lth;
+	static struct shared s;
+
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	rw_init(&s.s_rw, "test", 0);
+	rw_rlock(&s.s_rw);
+	assert_true(rw_try_upgrade(&s.s_rw));
+	assert_true(rw_wowned(&s.s_rw));
+	assert_int_equal(lt.lt_td->td_rw_rlocks, 0);
+	lt_run(&lt, 1, try_read, &s);
+	assert_false(s.s_result);
+	rw_wunlock(&s.s_rw);
+
+	rw_rlock(&s.s_rw);
+	lt_start(&lt, &lth, PRI_DEFAULT, hold_reading, &s, 0);
+	while (inside(&s) < 1)
+		(void)sched_yield();
+	assert_false(rw_try_upgrade(&s.s_rw));
+	assert_false(rw_wowned(&s.s_rw));
+	assert_int_equal(lt.lt_td->td_rw_rlocks, 1);
+	/* Relaxed: a signal, nothing is published with it. */
+	atomic_fetch_add_explicit(&s.s_inside, 1, memory_order_relaxed);
+	lt_join(&lth);
+	assert_true(rw_try_upgrade(&s.s_rw));
+	rw_wunlock(&s.s_rw);
+	rw_destroy(&s.s_rw);
+}
+
+static void
+upgrade_goes_ahead_of_a_waiting_writer(void **state)
+{
+	static struct lt_thread lth;
+	static struct shared s;
+
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	rw_init(&s.s_rw, "test", 0);
+	rw_rlock(&s.s_rw);
+	lt_start(&lt, &lth, PRI_DEFAULT, enter, &s, NTHREADS - 1);
+	lt_await_blocked(&lth, &s.s_rw.rw_lock);
+	assert_true(rw_try_upgrade(&s.s_rw));
+	assert_true((word(&s.s_rw) & RW_LOCK_WRITE_WAITERS) != 0);
+	assert_int_equal(s.s_a, 0);
+	s.s_a = 1; /* the writer comes after this */
+	rw_wunlock(&s.s_rw);
+	lt_join(&lth);
+	assert_int_equal(s.s_trail[1], NTHREADS - 1);
+	assert_true(word(&s.s_rw) == 0);
+}
+
+static void
+downgrade_lets_waiting_readers_in(void **state)
+{
+	static struct lt_thread lth[NTHREADS / 2];
+	static struct shared s;
+
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	rw_init(&s.s_rw, "test", 0);
+	rw_wlock(&s.s_rw);
+	for (unsigned i = 0; i < NTHREADS / 2; i++) {
+		lt_start(&lt, &lth[i], PRI_DEFAULT, enter, &s, i);
+		lt_await_blocked(&lth[i], &s.s_rw.rw_lock);
+	}
+	s.s_a = 42;
+	rw_downgrade(&s.s_rw);
+	assert_false(rw_wowned(&s.s_rw));
+	assert_int_equal(lt.lt_td->td_rw_rlocks, 1);
+	/* They all are inside at once, and so are we. */
+	while (inside(&s) < NTHREADS / 2)
+		(void)sched_yield();
+	for (unsigned i = 0; i < NTHREADS / 2; i++)
+		lt_join(&lth[i]);
+	assert_true(word(&s.s_rw) == RW_ONE_READER);
+	for (unsigned i = 0; i < NTHREADS / 2; i++)
+		assert_int_equal(s.s_trail[i], 42);
+	rw_runlock(&s.s_rw);
+	assert_true(word(&s.s_rw) == 0);
+}
+
+static void
+downgrade_keeps_readers_out_for_a_waiting_writer(void **state)
+{
+	static struct lt_thread lth[2];
+	static struct shared s;
+
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	s.s_a = NTHREADS / 2;
+	/* Relaxed: no thread is there yet.  One reader is enough for all. */
+	atomic_store_explicit(&s.s_inside, NTHREADS / 2, memory_order_relaxed);
+	rw_init(&s.s_rw, "test", 0);
+	rw_wlock(&s.s_rw);
+	lt_start(&lt, &lth[0], PRI_DEFAULT, enter, &s, 0);
+	lt_await_blocked(&lth[0], &s.s_rw.rw_lock);
+	lt_start(&lt, &lth[1], PRI_DEFAULT, enter, &s, NTHREADS - 1);
+	lt_await_blocked(&lth[1], &s.s_rw.rw_lock);
+	rw_downgrade(&s.s_rw);
+	assert_true(word(&s.s_rw) == (RW_ONE_READER | RW_LOCK_WAITERS));
+	assert_false(rw_try_rlock(&s.s_rw));
+	rw_runlock(&s.s_rw);
+	lt_join(&lth[0]);
+	lt_join(&lth[1]);
+	assert_int_equal(s.s_trail[0], NTHREADS / 2 + 1);
+	assert_true(word(&s.s_rw) == 0);
+}
+
+/* It would wait for itself otherwise. */
+static void
+reader_enters_again_although_a_writer_waits(void **state)
+{
+	static struct shared s[2];
+	static struct lt_thread lth[2];
+
+	(void)state;
+	memset(s, 0, sizeof(s));
+	for (unsigned i = 0; i < 2; i++) {
+		rw_init(&s[i].s_rw, "test", 0);
+		rw_rlock(&s[i].s_rw);
+		lt_start(&lt, &lth[i], PRI_DEFAULT, enter, &s[i], NTHREADS - 1);
+		lt_await_blocked(&lth[i], &s[i].s_rw.rw_lock);
+		rw_rlock(&s[i].s_rw);
+		rw_rlock(&s[0].s_rw);
+		rw_runlock(&s[i].s_rw);
+	}
+	/* The last one: not the holder of any has no privilege any more. */
+	rw_runlock(&s[0].s_rw);
+	rw_runlock(&s[0].s_rw);
+	rw_runlock(&s[0].s_rw);
+	rw_runlock(&s[1].s_rw);
+	for (unsigned i = 0; i < 2; i++) {
+		lt_join(&lth[i]);
+		assert_true(word(&s[i].s_rw) == 0);
+	}
+	assert_int_equal(lt.lt_td->td_rw_rlocks, 0);
+}
+
+static void
+writer_may_recurse_where_it_is_allowed(void **state)
+{
+	static struct shared s;
+
+	(void)state;
+	rw_init(&s.s_rw, "test", RW_RECURSE);
+	rw_wlock(&s.s_rw);
+	assert_true((word(&s.s_rw) & RW_LOCK_WRITER_RECURSED) == 0);
+	rw_wlock(&s.s_rw);
+	assert_true(rw_try_wlock(&s.s_rw));
+	assert_true((word(&s.s_rw) & RW_LOCK_WRITER_RECURSED) != 0);
+	rw_wunlock(&s.s_rw);
+	assert_true((word(&s.s_rw) & RW_LOCK_WRITER_RECURSED) != 0);
+	rw_wunlock(&s.s_rw);
+	assert_true((word(&s.s_rw) & RW_LOCK_WRITER_RECURSED) == 0);
+	assert_true(rw_wowned(&s.s_rw));
+	lt_run(&lt, 1, try_write, &s);
+	assert_false(s.s_result);
+	rw_wunlock(&s.s_rw);
+	assert_true(word(&s.s_rw) == 0);
+	rw_destroy(&s.s_rw);
+}
+
+/*
+ * What a spinning writer does, seen from within its pauses: it spins on the main
+ * thread, for a word that the main thread itself has locked for reading.
+ */
+static struct sim_ops spy_ops;
+static void (*spy_fn)(struct shared *s, unsigned nth);
+static struct shared spied;
+static unsigned spy_calls;
+static struct lt spy_lt;
+static struct lt_thread spy_lth;
+
+static void
+spy_spin(struct sim *sim, unsigned n)
+{
+	if (curthread() == spy_lt.lt_td && spy_fn != NULL)
+		spy_fn(&spied, ++spy_calls);
+	sim_real_ops.so_spin(sim, n);
+}
+
+/* Time stands still: spinning ends by rounds, however slow the host is. */
+static uint64_t
+spy_clock_ns(struct sim *sim)
+{
+	(void)sim;
+	return (1);
+}
+
+static void
+spy_on_wlock(void (*fn)(struct shared *s, unsigned nth))
+{
+	memset(&spied, 0, sizeof(spied));
+	spy_calls = 0;
+	spy_ops = sim_real_ops;
+	spy_ops.so_spin = spy_spin;
+	spy_ops.so_clock_ns = spy_clock_ns;
+	sim_thread_switch(NULL);
+	lt_setup(&spy_lt, &spy_ops, 2, false);
+	spy_lt.lt_sim->sim_oversubscribed = false; /* on any host */
+	rw_init(&spied.s_rw, "test", 0);
+	rw_rlock(&spied.s_rw);
+	spy_fn = fn;
+	rw_wlock(&spied.s_rw);
+	spy_fn = NULL;
+	assert_true(rw_wowned(&spied.s_rw));
+	assert_true((word(&spied.s_rw) & RW_LOCK_WRITE_SPINNER) == 0);
+}
+
+static void
+spy_end(void)
+{
+	assert_true(word(&spied.s_rw) == 0);
+	rw_destroy(&spied.s_rw);
+	lt_teardown(&spy_lt);
+	sim_thread_switch(lt.lt_td);
+}
+
+static void
+leave_in_the_third_pause(struct shared *s, unsigned nth)
+{
+	switch (nth) {
+	case 1:
+		assert_true(word(&s->s_rw) == RW_ONE_READER);
+		break;
+	case 2:
+		assert_true(
+		    word(&s->s_rw) == (RW_ONE_READER | RW_LOCK_WRITE_SPINNER));
+		lt_run(&spy_lt, 1, try_read, s);
+		assert_false(s->s_result);
+		rw_rlock(&s->s_rw); /* who reads may read again */
+		break;
+	case 3:
+		rw_runlock(&s->s_rw);
+		rw_runlock(&s->s_rw);
+		assert_true(word(&s->s_rw) == RW_LOCK_WRITE_SPINNER);
+		/* Free, but not for readers. */
+		lt_run(&spy_lt, 1, try_read, s);
+		assert_false(s->s_result);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+spinning_writer_keeps_readers_out_and_takes_over(void **state)
+{
+	(void)state;
+	spy_on_wlock(leave_in_the_third_pause);
+	assert_true(spy_calls >= 3);
+	rw_wunlock(&spied.s_rw);
+	spy_end();
+}
+
+static void
+barge_in_the_second_pause(struct shared *s, unsigned nth)
+{
+	if (nth != 2)
+		return;
+	rw_runlock(&s->s_rw);
+	lt_run(&spy_lt, 1, try_write, s);
+	assert_true(s->s_result);
+	/* It took the spinner's bit along. */
+	assert_true(word(&s->s_rw) == 0);
+	assert_true(rw_try_rlock(&s->s_rw));
+	rw_runlock(&s->s_rw);
+}
+
+static void
+another_writer_may_barge_past_the_spinner(void **state)
+{
+	(void)state;
+	spy_on_wlock(barge_in_the_second_pause);
+	rw_wunlock(&spied.s_rw);
+	spy_end();
+}
+
+static void
+block_a_reader_in_the_second_pause(struct shared *s, unsigned nth)
+{
+	if (nth != 2)
+		return;
+	/* Relaxed: no thread is there yet.  One reader is enough for all. */
+	atomic_store_explicit(&s->s_inside, NTHREADS / 2, memory_order_relaxed);
+	lt_start(&spy_lt, &spy_lth, PRI_DEFAULT, enter, s, 0);
+	lt_await_blocked(&spy_lth, &s->s_rw.rw_lock);
+	rw_runlock(&s->s_rw);
+	/* The last reader leaves whom it saw waiting to the spinner. */
+	assert_true(
+	    word(&s->s_rw) == (RW_LOCK_WRITE_SPINNER | RW_LOCK_READ_WAITERS));
+}
+
+static void
+readers_left_to_the_spinner_are_woken_by_its_release(void **state)
+{
+	(void)state;
+	spy_on_wlock(block_a_reader_in_the_second_pause);
+	assert_true((word(&spied.s_rw) & RW_LOCK_READ_WAITERS) != 0);
+	rw_wunlock(&spied.s_rw);
+	lt_join(&spy_lth);
+	spy_end();
+}
+
+static void
+release_once_blocked(void *arg, unsigned i)
+{
+	struct shared *s = arg;
+
+	(void)i;
+	rw_rlock(&s->s_rw);
+	/* Relaxed: a signal, nothing is published with it. */
+	atomic_fetch_add_explicit(&s->s_inside, 1, memory_order_relaxed);
+	/* Relaxed: only the value counts. */
+	while (atomic_load_explicit(&spy_lt.lt_td->td_blocked_on,
+		   memory_order_relaxed) != &s->s_rw.rw_lock)
+		(void)sched_yield();
+	s->s_b = word(&s->s_rw);
+	rw_runlock(&s->s_rw);
+}
+
+static void
+leave_another_reader_behind(struct shared *s, unsigned nth)
+{
+	if (nth != 1)
+		return;
+	lt_start(&spy_lt, &spy_lth, PRI_DEFAULT, release_once_blocked, s, 0);
+	while (inside(s) < 1)
+		(void)sched_yield();
+	rw_runlock(&s->s_rw);
+}
+
+static void
+spinner_gives_up_and_blocks_as_a_waiter(void **state)
+{
+	(void)state;
+	spy_on_wlock(leave_another_reader_behind);
+	lt_join(&spy_lth);
+	assert_true(spied.s_b == (RW_ONE_READER | RW_LOCK_WRITE_WAITERS));
+	assert_true(spy_calls <= 20); /* two pauses in each of ten rounds */
+	rw_wunlock(&spied.s_rw);
+	spy_end();
+}
+
+static void
+assertions_know_the_state(void **state)
+{
+	static struct rwlock rw;
+
+	(void)state;
+	assert_int_equal(rw_word_state(&rw.rw_lock, &rw), RWA_UNLOCKED);
+	rw_rlock(&rw);
+	assert_true((rw_word_state(&rw.rw_lock, &rw) & RWA_SHARED) != 0);
+	rw_assert(&rw, RA_RLOCKED);
+	rw_assert(&rw, RA_LOCKED);
+	rw_runlock(&rw);
+	rw_wlock(&rw);
+	assert_int_equal(rw_word_state(&rw.rw_lock, &rw), RWA_OWNED);
+	rw_assert(&rw, RA_WLOCKED);
+	rw_wunlock(&rw);
+	rw_assert(&rw, RA_UNLOCKED);
+}
+
+static void
 panic_in_test(const char *file, int line, const char *msg)
 {
 	mock_assert(0, msg, file, line);
@@ -254,6 +634,20 @@ misuse_panics_with_invariants(void **state)
 	expect_assert_failure(rw_wunlock(&s.s_rw));
 	expect_assert_failure(rw_destroy(&s.s_rw));
 	rw_runlock(&s.s_rw);
+	expect_assert_failure(rw_assert(&s.s_rw, RA_LOCKED));
+	expect_assert_failure(rw_try_upgrade(&s.s_rw));
+	expect_assert_failure(rw_downgrade(&s.s_rw));
+	rw_destroy(&s.s_rw);
+	expect_assert_failure(rw_wlock(&s.s_rw));
+	expect_assert_failure(rw_rlock(&s.s_rw));
+	rw_init(&s.s_rw, "test", RW_RECURSE);
+	rw_wlock(&s.s_rw);
+	rw_wlock(&s.s_rw);
+	expect_assert_failure(rw_downgrade(&s.s_rw));
+	expect_assert_failure(rw_rlock(&s.s_rw));
+	rw_wunlock(&s.s_rw);
+	rw_wunlock(&s.s_rw);
+	expect_assert_failure(rw_wunlock(&s.s_rw));
 	rw_destroy(&s.s_rw);
 	panic_handler = saved;
 }
@@ -266,6 +660,20 @@ main(void)
 		cmocka_unit_test(trylocks_follow_the_state),
 		cmocka_unit_test(writers_go_first_then_all_readers_at_once),
 		cmocka_unit_test(a_waiting_writer_keeps_new_readers_out),
+		cmocka_unit_test(only_the_sole_reader_upgrades),
+		cmocka_unit_test(upgrade_goes_ahead_of_a_waiting_writer),
+		cmocka_unit_test(downgrade_lets_waiting_readers_in),
+		cmocka_unit_test(
+		    downgrade_keeps_readers_out_for_a_waiting_writer),
+		cmocka_unit_test(reader_enters_again_although_a_writer_waits),
+		cmocka_unit_test(writer_may_recurse_where_it_is_allowed),
+		cmocka_unit_test(
+		    spinning_writer_keeps_readers_out_and_takes_over),
+		cmocka_unit_test(another_writer_may_barge_past_the_spinner),
+		cmocka_unit_test(
+		    readers_left_to_the_spinner_are_woken_by_its_release),
+		cmocka_unit_test(spinner_gives_up_and_blocks_as_a_waiter),
+		cmocka_unit_test(assertions_know_the_state),
 		cmocka_unit_test(misuse_panics_with_invariants),
 	};
 

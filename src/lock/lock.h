@@ -33,9 +33,10 @@ struct lock_object {
 };
 _Static_assert(sizeof(struct lock_object) == 24, "as in FreeBSD");
 
-#define LO_CLASSMASK 0x0fu /* enum lock_class */
-#define LO_DUPOK     0x10u /* two of this name may be held */
-#define LO_INITED    0x20u
+#define LO_CLASSMASK  0x0fu /* enum lock_class */
+#define LO_DUPOK      0x10u /* two of this name may be held */
+#define LO_INITED     0x20u
+#define LO_RECURSABLE 0x40u /* its owner may take it again */
 
 /*
  * How the class is printed: "sleep mutex", "spin mutex", "rw", "sx".  A pv list

@@ -3,7 +3,7 @@
 /*
  * The pv list lock "rwlock": FreeBSD's own, 32 bytes with a lock_object that
  * stays zero here (a pv list lock has its name from the pmap layer).  The only
- * one of ours with a shared mode.  The algorithm is in rwlock.c.
+ * one of ours with a shared mode.  The algorithm is in rw_word.c.
  */
 
 #include "lock/pv_backends.h"
@@ -14,7 +14,7 @@ rwlock_lock(void *word)
 {
 	struct rwlock *rw = word;
 
-	rw_word_wlock(&rw->rw_lock, curthread());
+	rw_word_wlock(&rw->rw_lock, curthread(), &rw_kind_rw);
 }
 
 static bool
@@ -22,7 +22,7 @@ rwlock_trylock(void *word)
 {
 	struct rwlock *rw = word;
 
-	return (rw_word_try_wlock(&rw->rw_lock, curthread()));
+	return (rw_word_try_wlock(&rw->rw_lock, curthread(), &rw_kind_rw));
 }
 
 static void
@@ -31,7 +31,7 @@ rwlock_unlock(void *word, bool modified)
 	struct rwlock *rw = word;
 
 	(void)modified;
-	rw_word_wunlock(&rw->rw_lock, curthread());
+	rw_word_wunlock(&rw->rw_lock, curthread(), &rw_kind_rw);
 }
 
 static bool
@@ -47,7 +47,7 @@ rwlock_rlock(void *word)
 {
 	struct rwlock *rw = word;
 
-	rw_word_rlock(&rw->rw_lock, curthread());
+	rw_word_rlock(&rw->rw_lock, curthread(), &rw_kind_rw);
 }
 
 static bool
@@ -55,7 +55,7 @@ rwlock_tryrlock(void *word)
 {
 	struct rwlock *rw = word;
 
-	return (rw_word_try_rlock(&rw->rw_lock, curthread()));
+	return (rw_word_try_rlock(&rw->rw_lock, curthread(), &rw_kind_rw));
 }
 
 static void
@@ -63,7 +63,7 @@ rwlock_runlock(void *word)
 {
 	struct rwlock *rw = word;
 
-	rw_word_runlock(&rw->rw_lock, curthread());
+	rw_word_runlock(&rw->rw_lock, curthread(), &rw_kind_rw);
 }
 
 const struct pv_lock_ops pv_lock_rwlock = {

@@ -5,18 +5,15 @@
 /*
  * struct rwlock: FreeBSD's reader/writer lock that blocks on a turnstile.
  *
- * The lock proper is its word; rw_word_*() work on a bare one.  See rwlock.c.
+ * Those who wait lend a writer their priority; readers are anonymous and cannot
+ * be lent any.  A holder must not sleep.  A thread that reads may read again, this
+ * lock or another, even while a writer waits.  See rw_word.c.
  *
- * Differs: the word is stored exclusive-or RW_UNLOCKED, so that zeroed memory is
- * an unlocked lock; RW_READ reads inverted.
- * Differs: a thread takes no second read lock of the same rwlock: with a writer
- * waiting in between it would wait for itself.
  * Source: FreeBSD releng/12.1, sys/sys/rwlock.h, sys/kern/kern_rwlock.c.
  */
 
-#include <stdatomic.h>
-
 #include "lock/lock.h"
+#include "lock/rw_word.h"
 
 struct rwlock {
 	struct lock_object lock_object;
@@ -24,7 +21,11 @@ struct rwlock {
 };
 _Static_assert(sizeof(struct rwlock) == 32, "as in FreeBSD");
 
+#define RW_RECURSE LO_RECURSABLE /* a writer may lock it again for writing */
+
+/* name: a constant string.  flags: LO_DUPOK, RW_RECURSE. */
 void rw_init(struct rwlock *rw, const char *name, uint32_t flags);
+/* Unlocked and without waiters. */
 void rw_destroy(struct rwlock *rw);
 
 void rw_wlock_at(struct rwlock *rw, const char *file, int line);
@@ -34,6 +35,17 @@ void rw_rlock_at(struct rwlock *rw, const char *file, int line);
 bool rw_try_rlock_at(struct rwlock *rw, const char *file, int line);
 void rw_runlock(struct rwlock *rw);
 
+/*
+ * From reading to writing without letting go: only as the sole reader, and ahead
+ * of writers that wait.  False, and still reading, otherwise.
+ */
+bool rw_try_upgrade(struct rwlock *rw);
+/*
+ * From writing, not recursed, to reading.  Readers that wait come in, unless a
+ * writer waits.
+ */
+void rw_downgrade(struct rwlock *rw);
+
 #define rw_wlock(rw)     rw_wlock_at((rw), __FILE__, __LINE__)
 #define rw_try_wlock(rw) rw_try_wlock_at((rw), __FILE__, __LINE__)
 #define rw_rlock(rw)     rw_rlock_at((rw), __FILE__, __LINE__)
@@ -42,13 +54,17 @@ void rw_runlock(struct rwlock *rw);
 /* Does the calling thread own it for writing? */
 bool rw_wowned(const struct rwlock *rw);
 
-/* The same on a bare word, not profiled.  td is curthread(). */
-void rw_word_wlock(_Atomic uint64_t *word, struct thread *td);
-bool rw_word_try_wlock(_Atomic uint64_t *word, struct thread *td);
-void rw_word_wunlock(_Atomic uint64_t *word, struct thread *td);
-void rw_word_rlock(_Atomic uint64_t *word, struct thread *td);
-bool rw_word_try_rlock(_Atomic uint64_t *word, struct thread *td);
-void rw_word_runlock(_Atomic uint64_t *word, struct thread *td);
-bool rw_word_wowned(const _Atomic uint64_t *word);
+/*
+ * Panic unless the calling thread holds it so.  Of reading without a witness it
+ * is known only that somebody does.
+ */
+#define RA_UNLOCKED RWA_UNLOCKED
+#define RA_RLOCKED  RWA_SHARED
+#define RA_WLOCKED  RWA_OWNED
+#define RA_LOCKED   (RWA_SHARED | RWA_OWNED)
+#define rw_assert(rw, what)                                                    \
+	KASSERT((rw_word_state(&(rw)->rw_lock, (rw)) & (what)) != 0,           \
+	    ("rwlock %s is not held as it should be: " #what,                  \
+		(rw)->lock_object.lo_name))
 
 #endif /* LOCK_RWLOCK_H */
