@@ -5,39 +5,59 @@
 /*
  * struct leaf_lock: what the blocking locks are built on, FreeBSD's spin mutex.
  *
- * Four bytes, zeroed is unlocked.  A holder takes no other lock, makes no system
- * call and leaves soon.  It may still lose its CPU, so waiters spin only a few
- * rounds and then yield: with more threads than CPUs the holder gets to run
- * however many wait.
+ * Four bytes: zero is unlocked, else the number of the host thread that holds it
+ * (so_tid), and bits above that belong to so_pi_lock().  A holder takes no other
+ * leaf lock but in the order chain lock, td_pri_lock, and leaves soon.  It may
+ * still lose its CPU.  A waiter then spins a few rounds and blocks, and the
+ * holder runs with the waiter's priority: an urgent thread must not wait for a
+ * chain lock until the idle have had their turn.
  */
 
 #include <stdatomic.h>
 
+#include "kern/kassert.h"
 #include "sim/sim.h"
 
-/* Assumed: a few times the length of a section; more only delays the yield. */
-#define LEAF_LOCK_SPINS 64
+#define LEAF_TID UINT32_C(0x3fffffff)
 
-struct leaf_lock {
-	_Atomic uint32_t ll_word; /* 1: held */
-};
+static inline uint32_t
+leaf_self(const struct sim *sim)
+{
+	const struct thread *td = curthread();
 
-void leaf_lock_hard(struct leaf_lock *ll, struct sim *sim);
+	return (td != NULL ? td->td_tid : sim->sim_ops->so_tid());
+}
 
 static inline void
-leaf_lock(struct leaf_lock *ll, struct sim *sim)
+leaf_lock(struct leaf_lock *ll, const struct sim *sim)
 {
+	uint32_t tid = leaf_self(sim), v = 0;
+
 	/* Acquire: pairs with the release in leaf_unlock(). */
-	if (atomic_exchange_explicit(&ll->ll_word, 1, memory_order_acquire) !=
-	    0)
-		leaf_lock_hard(ll, sim);
+	if (__predict_false(
+		!atomic_compare_exchange_strong_explicit(&ll->ll_word, &v, tid,
+		    memory_order_acquire, memory_order_relaxed)))
+		sim->sim_ops->so_pi_lock(&ll->ll_word, tid);
 }
+
+void leaf_unlock_hard(struct leaf_lock *ll);
 
 static inline void
 leaf_unlock(struct leaf_lock *ll)
 {
+	const struct thread *td = curthread();
+	uint32_t v;
+
+	/* Relaxed: ours, and perhaps a bit, with which the CAS fails. */
+	v = td != NULL
+	    ? td->td_tid
+	    : atomic_load_explicit(&ll->ll_word, memory_order_relaxed) &
+		LEAF_TID;
 	/* Release: hands what it guards to the next leaf_lock(). */
-	atomic_store_explicit(&ll->ll_word, 0, memory_order_release);
+	if (__predict_false(
+		!atomic_compare_exchange_strong_explicit(&ll->ll_word, &v, 0,
+		    memory_order_release, memory_order_relaxed)))
+		leaf_unlock_hard(ll);
 }
 
 #endif /* LOCK_LEAF_LOCK_H */

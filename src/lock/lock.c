@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "kern/kassert.h"
+#include "lock/held.h"
 #include "lock/leaf_lock.h"
 #include "lock/lock_delay.h"
 #include "lock/lock_env.h"
@@ -39,27 +40,13 @@ spinning_helps(const struct sim *sim)
 }
 
 void
-leaf_lock_hard(struct leaf_lock *ll, struct sim *sim)
+leaf_unlock_hard(struct leaf_lock *ll)
 {
-	unsigned max = spinning_helps(sim) ? LEAF_LOCK_SPINS : 0;
-	unsigned n = 0;
+	const struct thread *td = curthread();
 
-	for (;;) {
-		/* Relaxed: only a hint that the exchange below may succeed. */
-		if (atomic_load_explicit(&ll->ll_word, memory_order_relaxed) ==
-		    0) {
-			/* Acquire: pairs with the release in leaf_unlock(). */
-			if (atomic_exchange_explicit(
-				&ll->ll_word, 1, memory_order_acquire) == 0)
-				return;
-		}
-		if (n++ < max) {
-			sim->sim_ops->so_spin(sim, 1);
-		} else {
-			sim->sim_ops->so_yield(sim);
-			n = 0;
-		}
-	}
+	/* Only host threads are ever not attached. */
+	(td != NULL ? td->td_sim->sim_ops : &sim_real_ops)
+	    ->so_pi_unlock(&ll->ll_word);
 }
 
 bool
@@ -119,6 +106,7 @@ lock_env_destroy(struct sim *sim)
 			      " on chain %u",
 			    i);
 	}
+	held_destroy(&le->le_held, sim);
 	lock_profile_destroy(sim, le->le_profile);
 	if (le->le_witness != NULL)
 		witness_destroy(sim, le->le_witness);
@@ -135,6 +123,10 @@ lock_thread_attach(struct thread *td)
 
 	td->td_prof = NULL;
 	td->td_pv_held = NULL;
+	error = held_attach(&le->le_held, td);
+	if (error != 0)
+		return (error);
+	thread_setpri(td, td->td_pri);
 	td->td_turnstile = turnstile_alloc(sim);
 	if (td->td_turnstile == NULL)
 		return (ENOMEM);

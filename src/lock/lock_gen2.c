@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The pv list lock "gen2": a 2-bit lock in the low bits of the generation.
+ * The pv list lock "gen2": a sleep mutex in the low two bits of the generation.
  *
  * Why.  A pv header already carries a 32-bit generation that is bumped whenever
  * its list changes, so that a thread which dropped the list lock to take a pmap
  * lock can tell, on return, whether its iterator is still good.  A lock word
  * beside it costs 8 to 40 bytes for every 2 MB of physical memory.  The two are
  * written by the same thread at the same time, so they can share one word: the
- * lock then costs no space, and unlock and bump are one atomic operation.
+ * lock then costs no space, and unlock and bump are one store.
  *
  *	 31                                    2   1   0
  *	+---------------------------------------+---+---+
@@ -16,146 +16,265 @@
  *	+---------------------------------------+---+---+
  *
  * L is set while the lock is held.  W is set while threads may be asleep on the
- * word's turnstile.  The flags lie low, so that a bump never carries into them
- * and the generation wraps for free.  Transitions, as (generation, W, L); * is
- * "unchanged":
+ * word's turnstile.  There is no room for the owner: each thread publishes the
+ * words that it holds, or is trying for, in a line of its own (held.h), and whoever
+ * has to know the owner of a word reads the lines.  Transitions, as (generation,
+ * W, L); * is "unchanged", CL the chain lock:
  *
  *	lock		*,*,0 -> *,*,1		or, any thread
- *	lock, woken	*,*,0 -> *,* or 1,1	CAS, a woken thread: see 4
- *	block		*,0,1 -> *,1,1		CAS, under the chain lock
- *	unlock		g,*,1 -> g',*,0		add, holder
- *	wake		*,1,* -> *,0,*		and, under the chain lock
+ *	lock, woken	*,*,0 -> *,* or 1,1	CAS, a woken thread: see 5
+ *	block		*,0,1 -> *,1,1		CAS, under CL; then the barrier
+ *	unlock		g,0,1 -> g',0,0		restartable section, owner
+ *	  portable	g,*,1 -> g',*,0		add, owner that has just read W = 0
+ *	unlock, wake	g,1,1 -> g',0,0		store, owner, under CL
+ *	  hand over	g,1,1 -> g',m,1		the same; m: more wait
+ *	  leave		g,1,1 -> g',1,0		the same: see 4
+ *	wake, late	*,1,* -> *,0,*		and, under CL, after the add
  *
  * Invariants.
- *   1. Only the holder changes the generation, in the operation that releases
- *	L, by 0 or 1: the add is 4 * bump - 1.
- *   2. W is cleared only under the chain lock, and only by a thread that takes
- *	the first sleeper off the queue there.
- *   3. A thread goes on the queue only while it has the chain lock and has read
- *	L and W set in one value of the word under it.
- *   4. If threads are on the queue, then W is set and either L is set too or a
- *	thread that released L and saw W is on its way to the chain lock; or a
+ *   1. A thread publishes the word from before the operation that may set L for
+ *	it until after it has released it; in a release by way of CL until then.
+ *	The slot of a thread that is handed the word is written by the one that
+ *	hands it over.
+ *   2. W changes only under CL; but a thread that was woken may set it in the
+ *	operation with which it acquires.  The generation changes only with the
+ *	release.  So whoever holds the lock and CL is the only writer.
+ *   3. Under CL, a word with L and W set is owned by a thread that will come to
+ *	CL before it lets go; in the portable form it may have let go, and come
+ *	for that.  Only such a word is blocked on, and only its owner lent to.
+ *   4. A release takes the first sleeper off the queue and clears W; or hands
+ *	the word to it.  It takes nobody if the first lends to a thread that has
+ *	let go before, and is on its way to CL for it: W then stays.
+ *   5. If threads are on the queue, then W is set and either L is set too or a
+ *	thread is on its way to CL that will look at the queue (3, 4); or a
  *	thread that was woken, and told that others stayed behind, has yet to
  *	come back to the word.
  *
- * No wake-up is lost.  A sleeper's value of the word had L and W set (3).  The
- * release of that L read W set, since W cannot be cleared while the sleeper has
- * the chain lock (2); it goes to the chain lock and gets it after the sleeper is
- * on the queue.  There it finds W set and wakes the first; or W clear, and then
- * another release has done so since.  The woken thread acquires, setting W if
- * others stayed behind; or it finds L set and goes back, which takes W set (3).
- * Between a release and its coming to the chain lock, others may take and leave
- * L; each sees W and comes too, and all but one find it clear.  While the woken
- * thread is on its way W is clear, so running threads stay on the fast path.
- *
- * Why a release is an add, and not a CAS that fails when W is set.  A CAS needs
- * the word's old value, so it is a load and a CAS that waits for it, twice the
- * time of an add.  What the CAS would give, a word that stays held until the
- * chain lock is taken, is of use only to hand the lock over.
+ * Races.
+ *   Acquire against scan.  Publishing precedes the operation that sets L, which
+ *	releases; the scanner acquired L from it.  So it sees the owner's slot.
+ *	Publishing afterwards would hide a thread that loses its CPU in between:
+ *	the very one that has to be lent to.
+ *   Wrong suspects.  A thread that failed to set L, or that has let go, and has
+ *	not cleared its slot yet, is found too.  The owner is always found (1, 3),
+ *	so one alone is the owner; with several, see turnstile.c.  The scan is
+ *	one pass: the owner must not be counted in one and another found in the
+ *	next.
+ *   Release against block, section.  asym.h: once the barrier is over and L and
+ *	W are read together, every release sees W.  W that a woken thread sets
+ *	with L needs no barrier: the releaser is that thread.  W that is set
+ *	already had its barrier, since CL was held until then.
+ *   Release against block, portable.  The add returns what it changed.  If it saw
+ *	W the owner comes to CL.  If not, L was gone before W could be set, and
+ *	the CAS failed or is another owner's.
+ *   No wake-up is lost.  A sleeper's value of the word had L and W set (3).  The
+ *	release of that L comes to CL after the sleeper is on the queue, finds W
+ *	set and takes the first; or finds W clear, and then another release has
+ *	taken one since.  The one that was taken off acquires, setting W if others
+ *	stayed behind; or finds L set, and goes back, which sets W.  While it is
+ *	on its way W is clear, so running threads stay on the fast path.
+ *   Barging.  L may be set by any thread the moment it is clear; the woken one
+ *	may come late, as often as it happens.  Once it has waited for longer than
+ *	the turnstile's measure it is handed the word.  The release had W before
+ *	it, so L never clears in between and nobody barges.  In the portable form
+ *	W may be set between the look and the add; then it takes one more round.
+ *   Wrap.  A release that would carry out of the generation goes by way of CL,
+ *	which counts it in le_gen_wraps before the word changes.  A thread that
+ *	saves a generation with that count, and compares both, cannot take a new
+ *	generation for an old one.
  *
  * One, not all, is woken: see mtx.c.
  *
+ * The portable form looks at W before it adds, which costs more than the add
+ * alone would (Measured: AMD EPYC 9.6 against 8.9 ns a pair).  What it buys is a
+ * word that stays held until CL is taken: hand-over, and an owner that is known.
+ *
  * Lock order.  pmap lock -> this lock -> turnstile chain lock.
  *
- * Not provided.  Fairness: a running thread may barge past one being woken.
- * Ownership: there is no room for a thread.  plo_owned says that the word is
- * locked and that td_pv_held of the calling thread, which the pmap layer sets
- * once it has the lock and clears when it lets it go, is this word.  Recursion is
- * told in the same way, with PMAPSIM_INVARIANTS; without, it is a deadlock.
+ * Detected, in every build: recursion, on the way to sleep; release by a thread
+ * that does not hold the word.  With PMAPSIM_INVARIANTS: a word destroyed while it
+ * is held.
  *
- * Limits.  The generation wraps after 2^30 changes.  A stale iterator goes
- * unnoticed only if its thread stays off the lock for an exact multiple of that
- * many; at 10 million changes a second on one header, that is 107 s.
+ * Limits.  6 words held by a thread at a time (held.h).  The generation wraps
+ * after 2^30 changes; see above.
  */
 
 #include <inttypes.h>
 #include <stdatomic.h>
 
 #include "kern/kassert.h"
+#include "lock/held.h"
 #include "lock/lock_delay.h"
+#include "lock/lock_env.h"
 #include "lock/pv_backends.h"
 #include "lock/turnstile.h"
+#include "sim/asym.h"
 
 #define GEN2_BITS    2
 #define GEN2_LOCKED  UINT32_C(1)
 #define GEN2_WAITERS UINT32_C(2)
 #define GEN2_ONE     (UINT32_C(1) << GEN2_BITS)
 
+/* Above: the last generation before the wrap. */
+#define GEN2_MAX (UINT32_MAX - GEN2_ONE)
+
 static struct thread *
 gen2_owner(struct thread *td, const void *key, unsigned nth, unsigned *np)
 {
-	(void)td;
-	(void)key;
-	(void)nth;
-	*np = 1;
-	return (NULL);
+	struct lock_env *le = td->td_sim->sim_locks;
+	const _Atomic uint32_t *word = key;
+	struct thread *owner;
+
+	*np = 0;
+	/* Acquire: the owner's RMW, and so what it publishes. */
+	if ((atomic_load_explicit(word, memory_order_acquire) &
+		(GEN2_LOCKED | GEN2_WAITERS)) != (GEN2_LOCKED | GEN2_WAITERS))
+		return (NULL);
+	*np = held_scan(&le->le_held, td, key, nth, &owner);
+	return (owner);
+}
+
+/*
+ * Set W in a word that is held.  False: it was free, or is about to be, or is
+ * another's by now.  The chain lock is held.
+ */
+static bool
+gen2_mark(struct thread *td, _Atomic uint32_t *word)
+{
+	const uint32_t both = GEN2_LOCKED | GEN2_WAITERS;
+	uint32_t v;
+
+	/* Acquire: the owner's RMW, and so what it publishes. */
+	v = atomic_load_explicit(word, memory_order_acquire);
+	if ((v & both) != GEN2_LOCKED)
+		return ((v & both) == both);
+	/* Acquire: as above. */
+	if (!atomic_compare_exchange_strong_explicit(word, &v, v | GEN2_WAITERS,
+		memory_order_acquire, memory_order_relaxed))
+		return (false);
+	if (!td->td_sim->sim_asym)
+		return (true);
+	td->td_sim->sim_ops->so_asym_barrier();
+	/* Acquire: as above, should the owner be another one now. */
+	v = atomic_load_explicit(word, memory_order_acquire);
+	return ((v & both) == both);
 }
 
 __slowpath static void
-gen2_lock_hard(_Atomic uint32_t *word)
+gen2_lock_hard(struct thread *td, _Atomic uint32_t *word)
 {
-	struct thread *td = curthread();
 	struct turnstile_chain *tc;
+	const void *_Atomic *slot;
 	struct lock_delay ld;
 	uint32_t bits = GEN2_LOCKED, v;
 	bool again = false;
+	unsigned how;
 
-	KASSERT(
-	    td != NULL, ("gen2 %#" PRIxPTR ": not attached", (uintptr_t)word));
-	KASSERT(td->td_pv_held != word,
-	    ("gen2 %#" PRIxPTR ": thread %u already holds it", (uintptr_t)word,
-		td->td_id));
+	if (held_find(td, word) != NULL)
+		panic("gen2 %#" PRIxPTR ": thread %u already holds it",
+		    (uintptr_t)word, td->td_id);
+	slot = held_slot(td);
 	lock_delay_init(&ld, td->td_sim);
 	for (;;) {
 		/* Relaxed: the CAS below decides. */
 		v = atomic_load_explicit(word, memory_order_relaxed);
 		if ((v & GEN2_LOCKED) == 0) {
-			/* Acquire: pairs with the release in gen2_unlock(). */
+			held_publish(slot, word);
+			/* Acquire: the release before; release: the slot. */
 			if (atomic_compare_exchange_strong_explicit(word, &v,
-				v | bits, memory_order_acquire,
+				v | bits, memory_order_acq_rel,
 				memory_order_relaxed))
-				return;
+				break;
+			held_clear(slot);
 			continue;
 		}
 		if (lock_delay(&ld))
 			continue;
 
 		tc = turnstile_chain_lock(td, word);
-		/* Relaxed: the chain lock orders it after the last waker. */
-		v = atomic_load_explicit(word, memory_order_relaxed);
-		/* Relaxed: it only asks the holder to come to the chain lock. */
-		if ((v & GEN2_LOCKED) == 0 ||
-		    ((v & GEN2_WAITERS) == 0 &&
-			!atomic_compare_exchange_strong_explicit(word, &v,
-			    v | GEN2_WAITERS, memory_order_relaxed,
-			    memory_order_relaxed))) {
+		if (!gen2_mark(td, word)) {
 			turnstile_chain_unlock(tc);
 			continue;
 		}
+		how = turnstile_wait(
+		    tc, td, word, gen2_owner, TS_EXCLUSIVE_QUEUE, again);
+		if ((how & TSW_HANDED) != 0) {
+			/* Acquire: pairs with the store of who handed it. */
+			(void)atomic_load_explicit(word, memory_order_acquire);
+			bits = how & TSW_MORE ? GEN2_WAITERS : 0;
+			break;
+		}
 		bits = GEN2_LOCKED;
-		if (turnstile_wait(
-			tc, td, word, gen2_owner, TS_EXCLUSIVE_QUEUE, again))
-			bits |= GEN2_WAITERS; /* invariant 4 */
+		if ((how & TSW_MORE) != 0)
+			bits |= GEN2_WAITERS; /* invariant 5 */
 		again = true;
 		lock_delay_init(&ld, td->td_sim);
 	}
+	if ((bits & GEN2_WAITERS) != 0)
+		turnstile_claim(td, word, gen2_owner);
 }
 
-__slowpath static void
-gen2_wake(_Atomic uint32_t *word)
+/* Make td, which was taken off the queue to be handed the word, its owner. */
+static void
+gen2_give(struct thread *td, _Atomic uint32_t *word)
 {
-	struct thread *td = curthread(), *woken = NULL;
+	/* It sleeps: nobody else writes its slots. */
+	held_publish(held_slot(td), word);
+}
+
+/* Release a word that we hold, under the chain lock. */
+__slowpath static void
+gen2_unlock_held(struct thread *td, _Atomic uint32_t *word, uint32_t add)
+{
+	struct lock_env *le = td->td_sim->sim_locks;
 	struct turnstile_chain *tc;
+	struct thread *woken;
+	bool more;
+	uint32_t v;
+
+	tc = turnstile_chain_lock(td, word);
+	/* Relaxed: only the holder of both locks, us, changes it. */
+	v = atomic_load_explicit(word, memory_order_relaxed);
+	if (v > GEN2_MAX && add != 0) {
+		/* Relaxed: the release below publishes it. */
+		atomic_fetch_add_explicit(
+		    &le->le_gen_wraps, 1, memory_order_relaxed);
+	}
+	woken = turnstile_signal(tc, word, TS_EXCLUSIVE_QUEUE);
+	more = !turnstile_empty(tc, word, TS_EXCLUSIVE_QUEUE);
+	v = (v & ~(GEN2_LOCKED | GEN2_WAITERS)) + add;
+	if (woken != NULL && turnstile_handoff(woken)) {
+		gen2_give(woken, word);
+		v |= GEN2_LOCKED | (more ? GEN2_WAITERS : 0);
+	} else if (woken == NULL && more) {
+		v |= GEN2_WAITERS;
+	}
+	/* Release: to the next holder.  A plain store is enough by 2. */
+	atomic_store_explicit(word, v, memory_order_release);
+	held_clear(held_find(td, word));
+	turnstile_unlock_wake(tc, woken);
+}
+
+/* W was set between our look at it and the release. */
+__slowpath static void
+gen2_unlock_freed(struct thread *td, _Atomic uint32_t *word)
+{
+	struct turnstile_chain *tc;
+	struct thread *woken = NULL;
 
 	tc = turnstile_chain_lock(td, word);
 	/* Relaxed: W is cleared only under the chain lock, which we have. */
 	if ((atomic_load_explicit(word, memory_order_relaxed) & GEN2_WAITERS) !=
 	    0) {
 		woken = turnstile_signal(tc, word, TS_EXCLUSIVE_QUEUE);
-		/* Relaxed: changes nothing that anybody else relies on. */
-		(void)atomic_fetch_and_explicit(
-		    word, ~GEN2_WAITERS, memory_order_relaxed);
+		if (woken != NULL ||
+		    turnstile_empty(tc, word, TS_EXCLUSIVE_QUEUE)) {
+			/* Relaxed: nobody relies on anything before it. */
+			(void)atomic_fetch_and_explicit(
+			    word, ~GEN2_WAITERS, memory_order_relaxed);
+		}
 	}
+	held_clear(held_find(td, word));
 	turnstile_unlock_wake(tc, woken);
 }
 
@@ -163,47 +282,84 @@ static bool
 gen2_trylock(void *arg)
 {
 	_Atomic uint32_t *word = arg;
+	struct thread *td = curthread();
+	const void *_Atomic *slot;
 
-	KASSERT(curthread() != NULL, ("gen2 %p: not attached", arg));
-	/* Acquire: pairs with the release in gen2_unlock(). */
-	return (
-	    (atomic_fetch_or_explicit(word, GEN2_LOCKED, memory_order_acquire) &
-		GEN2_LOCKED) == 0);
+	KASSERT(td != NULL, ("gen2 %p: not attached", arg));
+	slot = held_slot(td);
+	held_publish(slot, arg);
+	/* Acquire: the release before; release: the slot. */
+	if ((atomic_fetch_or_explicit(word, GEN2_LOCKED, memory_order_acq_rel) &
+		GEN2_LOCKED) == 0)
+		return (true);
+	held_clear(slot);
+	return (false);
 }
 
 static void
-gen2_lock(void *word)
+gen2_lock(void *arg)
 {
-	if (__predict_false(!gen2_trylock(word)))
-		gen2_lock_hard(word);
+	if (__predict_false(!gen2_trylock(arg)))
+		gen2_lock_hard(curthread(), arg);
 }
 
 static void
 gen2_unlock(void *arg, bool modified)
 {
 	_Atomic uint32_t *word = arg;
-	uint32_t v;
+	struct thread *td = curthread();
+	const void *_Atomic *slot = &td->td_held->hl_word[0];
+	uint32_t add = modified ? GEN2_ONE : 0, v;
 
-	/* Relaxed: only the holder, us, clears L. */
-	KASSERT((atomic_load_explicit(word, memory_order_relaxed) &
-		    GEN2_LOCKED) != 0,
-	    ("gen2 %p: unlock of a free lock", arg));
-	/* Release: hands the list to the next holder. */
-	v = atomic_fetch_add_explicit(word,
-	    (modified ? GEN2_ONE : 0) - GEN2_LOCKED, memory_order_release);
-	if (__predict_false((v & GEN2_WAITERS) != 0))
-		gen2_wake(word);
+	/* Relaxed: our own. */
+	if (__predict_false(
+		atomic_load_explicit(slot, memory_order_relaxed) != arg)) {
+		slot = held_find(td, arg);
+		if (slot == NULL)
+			panic("gen2 %p: released by thread %u, which does not "
+			      "hold it",
+			    arg, td->td_id);
+	}
+	if (__predict_true(td->td_rseq_cs != NULL)) {
+		if (__predict_false(!asym_add32(td->td_rseq_cs, word,
+			add - GEN2_LOCKED, GEN2_WAITERS, GEN2_MAX))) {
+			gen2_unlock_held(td, word, add);
+			return;
+		}
+	} else {
+		/* Relaxed: only the holder, us, clears L or changes the rest. */
+		v = atomic_load_explicit(word, memory_order_relaxed);
+		if (__predict_false((v & GEN2_WAITERS) != 0 || v > GEN2_MAX)) {
+			gen2_unlock_held(td, word, add);
+			return;
+		}
+		/* Release: hands the list to the next holder. */
+		v = atomic_fetch_add_explicit(
+		    word, add - GEN2_LOCKED, memory_order_release);
+		if (__predict_false((v & GEN2_WAITERS) != 0)) {
+			gen2_unlock_freed(td, word);
+			return;
+		}
+	}
+	held_clear(slot);
 }
 
 static bool
 gen2_owned(const void *arg)
 {
-	const _Atomic uint32_t *word = arg;
+	return (held_find(curthread(), arg) != NULL);
+}
 
-	/* Relaxed: if we hold it, nobody else clears L. */
-	return ((atomic_load_explicit(word, memory_order_relaxed) &
-		    GEN2_LOCKED) != 0 &&
-	    curthread()->td_pv_held == arg);
+/* Nobody may hold it, and nobody may wait for it. */
+static void
+gen2_destroy(void *arg)
+{
+	const _Atomic uint32_t *word = arg;
+	/* Relaxed: no other thread should know the word. */
+	uint32_t v = atomic_load_explicit(word, memory_order_relaxed);
+
+	if ((v & GEN2_LOCKED) != 0)
+		panic("gen2 %p: destroyed while it is held", arg);
 }
 
 const struct pv_lock_ops pv_lock_gen2 = {
@@ -211,6 +367,8 @@ const struct pv_lock_ops pv_lock_gen2 = {
 	.plo_descr = "2 bits of the generation; blocks on a turnstile",
 	.plo_gen_bits = GEN2_BITS,
 	.plo_flags = PLO_ZEROINIT,
+	/* Headers that nobody touched stay so without invariants. */
+	.plo_destroy = INVARIANTS_ENABLED ? gen2_destroy : NULL,
 	.plo_lock = gen2_lock,
 	.plo_trylock = gen2_trylock,
 	.plo_unlock = gen2_unlock,

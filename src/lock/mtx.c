@@ -14,14 +14,21 @@
  *
  *	lock		0,0 -> td,0		CAS, any thread
  *	lock, woken	0,0 -> td,0 or td,1	CAS, a woken thread: see 3
- *	block		td,0 -> td,1		CAS, under the chain lock
- *	unlock		td,0 -> 0,0		CAS, owner
+ *	block		td,0 -> td,1		CAS, under the chain lock; then
+ *						the barrier
+ *	unlock		td,0 -> 0,0		restartable section, owner
+ *	  portable				CAS, owner
  *	unlock, wake	td,1 -> 0,0		store, owner, under the chain lock
+ *	  hand over	td,1 -> td',m		the same; m: more wait
  *
  * Invariants.
  *   1. Only its owner frees the word, and a contested word only under the chain
  *	lock.  So whoever has the chain lock and reads a contested word knows
  *	the owner, who cannot leave: that is what lending a priority needs.
+ *	With restartable sections it holds once the blocker has called the
+ *	barrier and read the word again (asym.h), which it does before it drops
+ *	the chain lock.  An uncontested owner is none that one may lend to: it
+ *	would not come by.
  *   2. A thread goes on the queue only while it has the chain lock and has read
  *	the word contested under it.
  *   3. If threads are on the queue, then the word is contested, or a thread that
@@ -49,8 +56,12 @@
  *
  * Lock order.  The word, then its turnstile chain.
  *
- * Not provided.  Fairness: a running thread may barge past one being woken.
- * Recursion: a panic with PMAPSIM_INVARIANTS, else a deadlock.
+ * Fairness.  A running thread may barge past one being woken, until that one has
+ * waited for the turnstile's measure; then it is handed the word, which changes
+ * owner in one store.
+ *
+ * Detected, in every build: recursion, on the way to sleep; release by a thread
+ * that is not the owner.  Recursion is not provided.
  *
  * Source: FreeBSD releng/12.1, sys/kern/kern_mutex.c.
  * Differs: as above; and an owner is taken to run unless it is blocked itself.
@@ -103,12 +114,15 @@ static struct thread *
 mtx_owner(struct thread *td, const void *key, unsigned nth, unsigned *np)
 {
 	const _Atomic uint64_t *word = key;
+	uint64_t v;
 
 	(void)td;
 	(void)nth;
 	*np = 1;
-	/* Relaxed: the chain lock keeps the owner from leaving. */
-	return (word_owner(atomic_load_explicit(word, memory_order_relaxed)));
+	/* Acquire: the owner's CAS; for its priority. */
+	v = atomic_load_explicit(word, memory_order_acquire);
+	/* An owner that is not told need not come by, invariant 1. */
+	return ((v & MTX_CONTESTED) != 0 ? word_owner(v) : NULL);
 }
 
 /* Is there hope that the owner will soon leave?  v has an owner. */
@@ -120,6 +134,32 @@ owner_runs(uint64_t v)
 		    memory_order_relaxed) == NULL);
 }
 
+/*
+ * Set C in a word that has an owner.  False: look again.  The chain lock is held.
+ */
+static bool
+word_mark(struct thread *td, _Atomic uint64_t *word)
+{
+	uint64_t v;
+
+	/* Acquire: the owner's CAS; for its priority. */
+	v = atomic_load_explicit(word, memory_order_acquire);
+	if (v == MTX_UNOWNED)
+		return (false);
+	if ((v & MTX_CONTESTED) != 0)
+		return (true);
+	/* Acquire: as above. */
+	if (!atomic_compare_exchange_strong_explicit(word, &v,
+		v | MTX_CONTESTED, memory_order_acquire, memory_order_relaxed))
+		return (false);
+	if (!td->td_sim->sim_asym)
+		return (true);
+	td->td_sim->sim_ops->so_asym_barrier();
+	/* Acquire: as above, should the owner be another one now. */
+	v = atomic_load_explicit(word, memory_order_acquire);
+	return (v != MTX_UNOWNED && (v & MTX_CONTESTED) != 0);
+}
+
 void
 mtx_word_lock_hard(_Atomic uint64_t *word, struct thread *td)
 {
@@ -127,6 +167,7 @@ mtx_word_lock_hard(_Atomic uint64_t *word, struct thread *td)
 	struct turnstile_chain *tc;
 	uint64_t self = (uint64_t)(uintptr_t)td, v;
 	bool again = false;
+	unsigned how;
 
 	lock_delay_init(&ld, td->td_sim);
 	for (;;) {
@@ -137,37 +178,38 @@ mtx_word_lock_hard(_Atomic uint64_t *word, struct thread *td)
 			if (atomic_compare_exchange_strong_explicit(word, &v,
 				self, memory_order_acq_rel,
 				memory_order_relaxed))
-				return;
+				break;
 			continue;
 		}
 		KASSERT((v & MTX_DESTROYED) == 0,
 		    ("mutex %#" PRIxPTR ": lock after destroy",
 			(uintptr_t)word));
-		KASSERT(word_owner(v) != td,
-		    ("mutex %#" PRIxPTR ": thread %u already owns it",
-			(uintptr_t)word, td->td_id));
+		if (word_owner(v) == td)
+			panic("mutex %#" PRIxPTR ": thread %u already owns it",
+			    (uintptr_t)word, td->td_id);
 		if (owner_runs(v) && lock_delay(&ld))
 			continue;
 
 		tc = turnstile_chain_lock(td, word);
-		/* Relaxed: the chain lock orders it after the last waker. */
-		v = atomic_load_explicit(word, memory_order_relaxed);
-		/* Relaxed: it only asks the owner to come to the chain lock. */
-		if (v == MTX_UNOWNED ||
-		    ((v & MTX_CONTESTED) == 0 &&
-			!atomic_compare_exchange_strong_explicit(word, &v,
-			    v | MTX_CONTESTED, memory_order_relaxed,
-			    memory_order_relaxed))) {
+		if (!word_mark(td, word)) {
 			turnstile_chain_unlock(tc);
 			continue;
 		}
+		how = turnstile_wait(
+		    tc, td, word, mtx_owner, TS_EXCLUSIVE_QUEUE, again);
 		self = (uint64_t)(uintptr_t)td;
-		if (turnstile_wait(
-			tc, td, word, mtx_owner, TS_EXCLUSIVE_QUEUE, again))
+		if ((how & TSW_MORE) != 0)
 			self |= MTX_CONTESTED; /* invariant 3 */
+		if ((how & TSW_HANDED) != 0) {
+			/* Acquire: pairs with the store of who handed it. */
+			(void)atomic_load_explicit(word, memory_order_acquire);
+			break;
+		}
 		again = true;
 		lock_delay_init(&ld, td->td_sim);
 	}
+	if ((self & MTX_CONTESTED) != 0)
+		turnstile_claim(td, word, mtx_owner);
 }
 
 void
@@ -175,16 +217,23 @@ mtx_word_unlock_hard(_Atomic uint64_t *word, struct thread *td)
 {
 	struct turnstile_chain *tc;
 	struct thread *woken;
+	uint64_t v = MTX_UNOWNED;
 
-	KASSERT(mtx_word_owned(word),
-	    ("mutex %#" PRIxPTR ": unlocked by thread %u, state %#" PRIx64,
-		(uintptr_t)word, td->td_id,
-		/* Relaxed: for the message. */
-		atomic_load_explicit(word, memory_order_relaxed)));
+	if (!mtx_word_owned(word))
+		panic("mutex %#" PRIxPTR
+		      ": unlocked by thread %u, state %#" PRIx64,
+		    (uintptr_t)word, td->td_id,
+		    /* Relaxed: for the message. */
+		    atomic_load_explicit(word, memory_order_relaxed));
 	tc = turnstile_chain_lock(td, word);
-	/* Release: to the next holder.  A plain store is enough by 1. */
-	atomic_store_explicit(word, MTX_UNOWNED, memory_order_release);
 	woken = turnstile_signal(tc, word, TS_EXCLUSIVE_QUEUE);
+	if (woken != NULL && turnstile_handoff(woken)) {
+		v = (uint64_t)(uintptr_t)woken;
+		if (!turnstile_empty(tc, word, TS_EXCLUSIVE_QUEUE))
+			v |= MTX_CONTESTED;
+	}
+	/* Release: to the next holder.  A plain store is enough by 1. */
+	atomic_store_explicit(word, v, memory_order_release);
 	turnstile_unlock_wake(tc, woken);
 }
 

@@ -18,6 +18,7 @@
 #include "kern/kassert.h"
 #include "lock/lock.h"
 #include "lock/lock_hooks.h"
+#include "sim/asym.h"
 
 #define MTX_UNOWNED   UINT64_C(0)
 #define MTX_RECURSED  UINT64_C(1)
@@ -72,6 +73,11 @@ mtx_word_unlock(_Atomic uint64_t *word, struct thread *td)
 {
 	uint64_t v = (uint64_t)(uintptr_t)td;
 
+	if (__predict_true(td->td_rseq_cs != NULL)) {
+		if (__predict_false(!asym_clear64(td->td_rseq_cs, word, v)))
+			mtx_word_unlock_hard(word, td);
+		return;
+	}
 	/* Release: hands what the lock guards to the next holder. */
 	if (__predict_false(!atomic_compare_exchange_strong_explicit(word, &v,
 		MTX_UNOWNED, memory_order_release, memory_order_relaxed)))

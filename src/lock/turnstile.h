@@ -50,8 +50,9 @@ struct turnstile_chain {
 };
 
 /*
- * Who holds the lock of word key?  Asked with the chain locked, while the word
- * says that it is held and that threads wait.  A lock that knows its owner sets
+ * Who holds the lock of word key?  Asked with the chain locked.  NULL unless the
+ * word says that it is held and that threads wait: the owner would not come by
+ * this chain lock when it lets go, and what is lent to it would stay.  A lock that knows its owner sets
  * *np to 1 and returns it, or NULL where nobody can be lent a priority, such as
  * readers.  A lock that can only tell suspects, of which the owner is one, sets
  * *np to their number and returns number nth of them, modulo *np.
@@ -64,15 +65,19 @@ struct turnstile_chain *
 turnstile_chain_lock(struct thread *td, const void *key);
 void turnstile_chain_unlock(struct turnstile_chain *tc);
 
+/* What turnstile_wait() returns. */
+#define TSW_MORE   0x1u /* threads stayed behind on that queue */
+#define TSW_HANDED 0x2u /* who woke it gave it the lock: turnstile_handoff() */
+
 /*
- * Block td, which is curthread(), on key until it is woken; unlocks the chain.
- * The queue is sorted by td_pri, first come first out among equals.  again: the
- * thread was woken before, for the same acquisition, and came too late; it goes
- * ahead of its equals, for it came before them.
- *
- * Returns whether threads stayed behind on that queue when it was woken.
+ * Block td, which is curthread(), on key until it is woken, or until it had
+ * better look at the word again; unlocks the chain.  The queue is sorted by
+ * priority, first come first out among equals.  again: the thread was woken
+ * before, for the same acquisition, and came too late; it goes ahead of its
+ * equals, for it came before them.  Meanwhile the most urgent thread lends its
+ * priority to the owner.  Returns TSW_*.
  */
-bool
+unsigned
 turnstile_wait(struct turnstile_chain *tc, struct thread *td, const void *key,
     turnstile_owner_fn *owner, enum ts_queue queue, bool again);
 
@@ -84,13 +89,23 @@ void
 turnstile_claim(struct thread *td, const void *key, turnstile_owner_fn *owner);
 
 /*
- * Take the first thread of a queue, or all, off it.  Nobody runs before
- * turnstile_unlock_wake().  NULL when there is none.
+ * For curthread(), which lets the lock go.  Gives back what was lent to it for
+ * the sake of key, and takes the first thread of a queue, or all, off it.  Nobody
+ * runs before turnstile_unlock_wake().  NULL when there is none; or when the
+ * first lends to another thread, which has let the lock go too and is on its way
+ * here: then the queue is not empty, and that thread will take it off.
  */
 struct thread *turnstile_signal(
     struct turnstile_chain *tc, const void *key, enum ts_queue queue);
 struct thread *turnstile_broadcast(
     struct turnstile_chain *tc, const void *key, enum ts_queue queue);
+
+/*
+ * td is what turnstile_signal() returned.  Has it waited so long that it should
+ * get the lock rather than try to?  If true, it will return with TSW_HANDED, and
+ * the caller must make it the owner before it unlocks the chain.
+ */
+bool turnstile_handoff(struct thread *td);
 
 /* Does nobody wait on that queue of key? */
 bool turnstile_empty(
@@ -98,6 +113,13 @@ bool turnstile_empty(
 
 /* Unlock the chain, then make the threads taken off the queue runnable. */
 void turnstile_unlock_wake(struct turnstile_chain *tc, struct thread *woken);
+
+/*
+ * Set the priority of a thread, PRI_*; what others lend it comes on top.  Called
+ * for a thread that is not blocked; one that waits for its locks takes notice
+ * when it next looks.
+ */
+void thread_setpri(struct thread *td, int pri);
 
 /* A spare turnstile for a thread.  NULL: no memory. */
 struct turnstile *turnstile_alloc(struct sim *sim);

@@ -65,7 +65,7 @@ struct sim_registry {
 
 _Static_assert(sizeof(struct thread) % CACHE_PAIR_SIZE == 0,
     "two slots share no pair of cache lines");
-_Static_assert(offsetof(struct thread, td_pri) < CACHE_LINE_SIZE,
+_Static_assert(offsetof(struct thread, td_cpu) < CACHE_LINE_SIZE,
     "a lock operation reads one line of the thread");
 _Static_assert(offsetof(struct thread, td_park) == CACHE_LINE_SIZE &&
 	offsetof(struct thread, td_free_next) < CACHE_PAIR_SIZE,
@@ -182,6 +182,7 @@ sim_create(struct kmem *km, const struct sim_ops *ops, unsigned ncpus,
 	sim->sim_kmem = km;
 	sim->sim_ncpus = ncpus;
 	sim->sim_oversubscribed = ncpus > host_ncpus();
+	sim->sim_asym = ops->so_asym_init();
 	error = registry_create(km, &sim->sim_registry);
 	if (error != 0) {
 		kmem_free(km, sim, sizeof(*sim), M_THREAD, KMEM_ANYDOMAIN);
@@ -279,6 +280,9 @@ sim_thread_attach(
 	td->td_prof = NULL;
 	td->td_witness = NULL;
 	td->td_pv_held = NULL;
+	td->td_held = NULL;
+	td->td_rseq_cs = sim->sim_asym ? sim->sim_ops->so_asym_thread() : NULL;
+	td->td_tid = sim->sim_ops->so_tid();
 	td->td_machine = NULL;
 	td->td_pgcache = NULL;
 	td->td_turnstile = NULL;
@@ -286,6 +290,8 @@ sim_thread_attach(
 	td->td_cpu = cpu;
 	td->td_domain = domain;
 	td->td_pri = PRI_DEFAULT;
+	td->td_base_pri = PRI_DEFAULT;
+	td->td_host_pri = PRI_NONE;
 	/* Relaxed: a token for the slot's former thread is none of ours. */
 	atomic_store_explicit(&td->td_park, 0, memory_order_relaxed);
 	sr->sr_nattached++;
@@ -315,6 +321,9 @@ sim_thread_detach(struct thread *td)
 	KASSERT(td->td_pv_held == NULL,
 	    ("thread %u leaves with pv list lock %p", (unsigned)td->td_id,
 		td->td_pv_held));
+	/* The kernel must find nothing of ours there once we are unloaded. */
+	if (td->td_rseq_cs != NULL)
+		*td->td_rseq_cs = 0;
 	sim_curthread = NULL;
 
 	registry_lock(sr);

@@ -24,6 +24,7 @@
  *	c - constant while the thread is attached
  *	r - the registry mutex
  *	t - the lock layer's turnstile chain lock
+ *	p - td_pri_lock of the thread
  *	a - atomic
  */
 
@@ -36,6 +37,7 @@
 #include "kern/cpu.h"
 #include "kern/kmem.h"
 
+struct held_line;        /* lock/held.h */
 struct lock_prof_thread; /* lock/lock_profile.c */
 struct machine;
 struct sim;
@@ -48,21 +50,27 @@ struct witness_thread; /* lock/witness.c */
 #define PRI_DEFAULT 128
 #define PRI_MIN     0
 #define PRI_MAX     255
+/* so_host_pri(): nothing that the host would let us lend. */
+#define PRI_NONE 256
+
+/* The lock of so_pi_lock() below; lock/leaf_lock.h works it. */
+struct leaf_lock {
+	_Atomic uint32_t ll_word;
+};
 
 struct thread {
 	/* First line: what every lock operation reads. */
-	struct sim *td_sim;             /* (c) */
-	uint16_t td_lock_hooks;         /* (c) LOCK_HOOK_*, lock/lock_hooks.h */
-	uint16_t td_rw_rlocks;          /* (o) rwlocks held for reading */
-	uint16_t td_sx_slocks;          /* (o) sx locks held shared */
-	void *td_pv_held;               /* (o) pv list lock held, or NULL */
-	struct machine *td_machine;     /* (c) */
-	struct vm_pgcache *td_pgcache;  /* (c) */
-	struct turnstile *td_turnstile; /* (o) the spare one */
-	uint32_t td_id;                 /* (c) index in the registry */
-	uint32_t td_cpu;                /* (c) CPU of the machine, from 0 */
-	int td_domain;                  /* (c) memory domain of td_cpu */
-	int td_pri;                     /* (c) PRI_* */
+	struct sim *td_sim;            /* (c) */
+	uint16_t td_lock_hooks;        /* (c) LOCK_HOOK_*, lock/lock_hooks.h */
+	uint16_t td_rw_rlocks;         /* (o) rwlocks held for reading */
+	uint16_t td_sx_slocks;         /* (o) sx locks held shared */
+	void *td_pv_held;              /* (o) pv list lock held, or NULL */
+	struct held_line *td_held;     /* (c) what it publishes, lock/held.h */
+	uint64_t *td_rseq_cs;          /* (c) see sim/asym.h; NULL: portable */
+	struct machine *td_machine;    /* (c) */
+	struct vm_pgcache *td_pgcache; /* (c) */
+	uint32_t td_id;                /* (c) index in the registry */
+	uint32_t td_cpu;               /* (c) CPU of the machine, from 0 */
 
 	/* Second line: waiting.  Others write here. */
 	_Alignas(CACHE_LINE_SIZE) _Atomic uint32_t td_park; /* (a) the token */
@@ -71,13 +79,30 @@ struct thread {
 	struct thread *td_ts_prev;         /* (t) */
 	const void *_Atomic td_blocked_on; /* (a) lock word waited for */
 	struct turnstile *td_ts_blocked;   /* (t) turnstile waited on */
+	int td_ts_pri;                     /* (t) its place on the queue */
+	_Atomic uint32_t td_loan;          /* (a) word of so_lend() */
 	_Atomic bool td_attached;          /* (a) the slot is in use */
 	struct thread *td_free_next;       /* (r) */
 
-	/* Third line: what the thread writes down about itself. */
-	_Alignas(CACHE_PAIR_SIZE) struct lock_prof_thread *td_prof; /* (c) */
-	struct witness_thread *td_witness;                          /* (c) */
-	struct counter_set td_counters;                             /* (o) */
+	/* Third line: priority, own and lent.  Others write here too. */
+	_Alignas(CACHE_LINE_SIZE) struct leaf_lock td_pri_lock;
+	uint32_t td_tid; /* (c) so_tid() of the host thread */
+	int td_pri;      /* (p) PRI_*, with what is lent */
+	int td_base_pri; /* (p) its own */
+	int td_host_pri; /* (p) so_host_pri() at the last block */
+	struct turnstile *td_contested; /* (p) what lends to it */
+	struct thread *td_lent_to;      /* (t) who has td_loan, or NULL */
+	struct thread *td_loan_next;    /* (t) list of td_returns */
+	struct thread *td_returns;      /* (o) loans to give back */
+
+	/* Fourth line: what the thread writes down about itself. */
+	_Alignas(
+	    CACHE_LINE_SIZE) struct turnstile *td_turnstile; /* (o) spare */
+	uint64_t td_ts_since_ns;           /* (o) when it began to wait */
+	int td_domain;                     /* (c) memory domain of td_cpu */
+	struct lock_prof_thread *td_prof;  /* (c) */
+	struct witness_thread *td_witness; /* (c) */
+	_Alignas(CACHE_PAIR_SIZE) struct counter_set td_counters; /* (o) */
 };
 
 struct sim_ops {
@@ -96,6 +121,40 @@ struct sim_ops {
 	void (*so_block)(struct thread *td);
 	bool (*so_block_until)(struct thread *td, uint64_t deadline_ns);
 	void (*so_wake)(struct thread *td);
+	/*
+	 * Block and lend.  so_lend(td, to), called by td or before td can block:
+	 * the next so_block_lent(td) lends the priority that td has on the host
+	 * to the thread to, and through it to whomever that lends to, until to
+	 * itself calls so_unlend(td); nothing else ends it but the deadline
+	 * (UINT64_MAX: none).  Returns 0 when the loan was given back, also
+	 * before the call.  Else the loan stands: ETIMEDOUT; ESRCH, to is gone;
+	 * EDEADLK, to waits for td.  Then td calls so_lend_cancel(), if it is
+	 * certain that to will not call so_unlend(), or so_block_lent() again.
+	 * Tokens are not looked at.  Orders nothing.  Where the host cannot
+	 * lend, it just blocks.
+	 */
+	void (*so_lend)(struct thread *td, const struct thread *to);
+	int (*so_block_lent)(struct thread *td, uint64_t deadline_ns);
+	void (*so_unlend)(struct thread *td);
+	void (*so_lend_cancel)(struct thread *td);
+	/*
+	 * The priority of the calling thread in the eyes of the host, as PRI_*,
+	 * where it is one that can be lent; else PRI_NONE.
+	 */
+	int (*so_host_pri)(struct sim *sim);
+	/*
+	 * For leaf_lock.h.  A number that names the calling host thread, not 0,
+	 * below 2^30; and the slow paths of a word that is 0 or the number of
+	 * its holder, with bits above that are so_pi_lock's own.  A holder that
+	 * has lost its CPU gets the priority of those that wait.
+	 */
+	uint32_t (*so_tid)(void);
+	void (*so_pi_lock)(_Atomic uint32_t *word, uint32_t tid);
+	void (*so_pi_unlock)(_Atomic uint32_t *word);
+	/* See sim/asym.h. */
+	bool (*so_asym_init)(void);
+	uint64_t *(*so_asym_thread)(void);
+	void (*so_asym_barrier)(void);
 	/* Inside a spin loop: pass n units of time without touching memory. */
 	void (*so_spin)(struct sim *sim, unsigned n);
 	/* Let somebody else run on this CPU. */
@@ -117,7 +176,10 @@ struct sim {
 	struct kmem *sim_kmem;
 	unsigned sim_ncpus;      /* of the machine */
 	bool sim_oversubscribed; /* more machine CPUs than host CPUs */
-	void *sim_locks;         /* lock layer's own, struct lock_env */
+	bool sim_asym;           /* releases are asymmetric, sim/asym.h */
+	/* Some thread's priority is or was not PRI_DEFAULT; never reset. */
+	_Atomic bool sim_pri_mixed;
+	void *sim_locks; /* lock layer's own, struct lock_env */
 	struct sim_registry *sim_registry;
 	/* Counters of threads that have left; registry mutex. */
 	struct counter_set sim_retired;

@@ -30,8 +30,10 @@
 #include "kern/kassert.h"
 #include "kern/kmem.h"
 #include "kern/rcu.h"
+#include "sim/asym.h"
 #include "sim/clock.h"
 #include "sim/host.h"
+#include "sim/loan.h"
 #include "sim/sim.h"
 
 enum {
@@ -185,6 +187,17 @@ const struct sim_ops sim_real_ops = {
 	.so_block = real_block,
 	.so_block_until = real_block_until,
 	.so_wake = real_wake,
+	.so_lend = loan_lend,
+	.so_block_lent = loan_block,
+	.so_unlend = loan_return,
+	.so_lend_cancel = loan_cancel,
+	.so_host_pri = loan_host_pri,
+	.so_tid = loan_tid,
+	.so_pi_lock = loan_pi_lock,
+	.so_pi_unlock = loan_pi_unlock,
+	.so_asym_init = asym_init,
+	.so_asym_thread = asym_thread,
+	.so_asym_barrier = asym_barrier,
 	.so_spin = real_spin,
 	.so_yield = real_yield,
 	.so_thread_create = real_thread_create,
