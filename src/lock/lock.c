@@ -50,22 +50,37 @@ leaf_unlock_hard(struct leaf_lock *ll)
 }
 
 bool
-lock_delay(struct lock_delay *ld)
+lock_delay_seen(struct lock_delay *ld, uint64_t seen)
 {
 	struct sim *sim = ld->ld_sim;
-	uint64_t now;
+	uint64_t end, now;
 
 	if (!spinning_helps(sim))
 		return (false);
 	now = sim_clock_ns(sim);
-	if (ld->ld_deadline_ns == 0)
+	if (ld->ld_deadline_ns == 0) {
 		ld->ld_deadline_ns = now + LOCK_DELAY_BUDGET_NS;
-	else if (now >= ld->ld_deadline_ns)
+	} else if (now >= ld->ld_deadline_ns) {
 		return (false);
-	sim->sim_ops->so_spin(sim, ld->ld_delay);
-	if (ld->ld_delay < LOCK_DELAY_MAX)
-		ld->ld_delay *= 2;
+	} else if (seen != ld->ld_seen) {
+		ld->ld_delay_ns *= 2;
+		if (ld->ld_delay_ns < LOCK_DELAY_BUSY_NS)
+			ld->ld_delay_ns = LOCK_DELAY_BUSY_NS;
+		else if (ld->ld_delay_ns > LOCK_DELAY_MAX_NS)
+			ld->ld_delay_ns = LOCK_DELAY_MAX_NS;
+	}
+	ld->ld_seen = seen;
+	end = now + ld->ld_delay_ns;
+	do {
+		sim->sim_ops->so_spin(sim, 1);
+	} while (sim_clock_ns(sim) < end);
 	return (true);
+}
+
+bool
+lock_delay(struct lock_delay *ld)
+{
+	return (lock_delay_seen(ld, ld->ld_seen + 1));
 }
 
 int

@@ -52,6 +52,7 @@ gen1_lock_hard(_Atomic uint32_t *word)
 {
 	struct thread *td = curthread();
 	struct lock_delay ld;
+	uint32_t v;
 
 	KASSERT(td->td_pv_held != word,
 	    ("gen1 %#" PRIxPTR ": thread %u already holds it", (uintptr_t)word,
@@ -59,9 +60,9 @@ gen1_lock_hard(_Atomic uint32_t *word)
 	lock_delay_init(&ld, td->td_sim);
 	do {
 		/* Relaxed: a hint; gen1_trylock() decides. */
-		while ((atomic_load_explicit(word, memory_order_relaxed) &
+		while (((v = atomic_load_explicit(word, memory_order_relaxed)) &
 			   GEN1_LOCKED) != 0) {
-			if (lock_delay(&ld))
+			if (lock_delay_seen(&ld, v))
 				continue;
 			td->td_sim->sim_ops->so_yield(td->td_sim);
 			lock_delay_init(&ld, td->td_sim);

@@ -188,7 +188,7 @@ gen2_lock_hard(struct thread *td, _Atomic uint32_t *word)
 			held_clear(slot);
 			continue;
 		}
-		if (lock_delay(&ld))
+		if (lock_delay_seen(&ld, v))
 			continue;
 
 		tc = turnstile_chain_lock(td, word);
