@@ -30,6 +30,7 @@ struct command {
 };
 
 extern const struct command cmd_compare;
+extern const struct command cmd_inversion;
 extern const struct command cmd_list;
 extern const struct command cmd_locks;
 extern const struct command cmd_memmap;

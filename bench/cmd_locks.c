@@ -2,12 +2,12 @@
 #include <err.h>
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "bench.h"
+#include "fifo.h"
 #include "locks.h"
 #include "locks_cpus.h"
 #include "opt.h"
@@ -304,22 +304,16 @@ take_cpus(unsigned n)
 	return (EX_UNAVAILABLE);
 }
 
-/* SCHED_FIFO, tried on this thread. */
 static int
 try_fifo(void)
 {
-	struct sched_param sp = { .sched_priority =
-				      sched_get_priority_min(SCHED_FIFO) };
-	int error = pthread_setschedparam(pthread_self(), SCHED_FIFO, &sp);
+	int error = fifo_try();
 
-	if (error != 0) {
-		warnx("--priority: SCHED_FIFO is not permitted: %s",
-		    strerror(error));
-		return (EX_UNAVAILABLE);
-	}
-	sp.sched_priority = 0;
-	(void)pthread_setschedparam(pthread_self(), SCHED_OTHER, &sp);
-	return (0);
+	if (error == 0)
+		return (0);
+	warnx("--priority: SCHED_FIFO is not permitted here: %s",
+	    strerror(error));
+	return (EX_UNAVAILABLE);
 }
 
 static int

@@ -188,8 +188,8 @@ locks_at(const struct locks *lk, size_t series, size_t backend, unsigned repeat)
 
 /* Does this backend run under this load? */
 bool locks_applies(const struct locks_load *ll, const struct pv_lock_ops *ops);
-/* Are sleeps and wake-ups of this backend counted? */
-bool locks_has_counters(const struct pv_lock_ops *ops);
+/* Is it one of ours that sleeps?  Its sleeps and wake-ups are counted. */
+bool locks_uses_turnstiles(const struct pv_lock_ops *ops);
 /* The backend of that name, or lk_nbackends. */
 size_t locks_find(const struct locks *lk, const char *name);
 
@@ -206,6 +206,7 @@ void locks_add_backend(
 /* Metrics of a sample; NAN where it has none. */
 typedef double locks_metric_fn(const struct locks_sample *lsa);
 locks_metric_fn locks_mops;
+locks_metric_fn locks_op_ns; /* of all threads together */
 locks_metric_fn locks_pair_ns;
 locks_metric_fn locks_jain;
 locks_metric_fn locks_max_wait_us;
@@ -234,6 +235,8 @@ void locks_print_bars(struct locks *lk);
 extern const char locks_bars_backends[];
 
 void locks_record_header(const struct locks *lk);
+void locks_record_bar(const struct locks *lk, unsigned row, const char *lock,
+    const char *what, const char *other, double bar, double found, bool ok);
 void locks_record_run(
     const struct locks *lk, size_t series, size_t backend, unsigned repeat);
 

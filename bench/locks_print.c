@@ -19,7 +19,7 @@ locks_applies(const struct locks_load *ll, const struct pv_lock_ops *ops)
 }
 
 bool
-locks_has_counters(const struct pv_lock_ops *ops)
+locks_uses_turnstiles(const struct pv_lock_ops *ops)
 {
 	static const char *const names[] = { "rwlock", "mtx8", "gen2" };
 
@@ -47,6 +47,12 @@ locks_mops(const struct locks_sample *lsa)
 {
 	return (stats_ratio(
 	    (double)lsa->lsa_ops * 1e3, (double)lsa->lsa_elapsed_ns));
+}
+
+double
+locks_op_ns(const struct locks_sample *lsa)
+{
+	return (stats_ratio((double)lsa->lsa_elapsed_ns, (double)lsa->lsa_ops));
 }
 
 double
@@ -205,9 +211,13 @@ print_machine(const struct locks *lk, size_t series)
 			}
 		}
 	}
-	(void)fprintf(lk->lk_out,
-	    "(pause %.1f ns, line %.0f ns one way, steal ",
-	    stats_of(pauses, n).s_median, lk->lk_env.e_pingpong_ns);
+	(void)fprintf(
+	    lk->lk_out, "(pause %.1f ns, line ", stats_of(pauses, n).s_median);
+	if (lk->lk_env.e_pingpong_ns > 0)
+		(void)fprintf(lk->lk_out, "%.0f ns one way, steal ",
+		    lk->lk_env.e_pingpong_ns);
+	else
+		(void)fprintf(lk->lk_out, "n/a, steal ");
 	if (nsteal > 0)
 		(void)fprintf(
 		    lk->lk_out, "%.1f %%", 100 * steal / (double)nsteal);
@@ -311,8 +321,8 @@ print_throughput(const struct locks *lk, size_t series)
 	for (size_t b = 0; b < lk->lk_nbackends; b++) {
 		const struct pv_lock_ops *ops = lk->lk_backends[b];
 		struct stats s = locks_stats(lk, series, b, locks_mops);
-		bool counters =
-		    locks_has_counters(ops) || (ops->plo_flags & PLO_SPIN) != 0;
+		bool counters = locks_uses_turnstiles(ops) ||
+		    (ops->plo_flags & PLO_SPIN) != 0;
 		uint64_t streak = 0;
 
 		if (!ran(lk, series, b))

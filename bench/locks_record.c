@@ -74,7 +74,7 @@ locks_record_run(
 	const struct pv_lock_ops *ops = lk->lk_backends[backend];
 	const struct locks_load *ll = &lk->lk_series[series];
 	json_t *o, *threads = json_array();
-	bool counters = locks_has_counters(ops);
+	bool counters = locks_uses_turnstiles(ops);
 
 	o = json_pack("{s:s, s:s, s:s, s:i, s:i}", "type", "locks", "kind",
 	    "real", "lock", ops->plo_name, "series", (int)series, "repeat",
@@ -109,8 +109,8 @@ locks_record_run(
 	    o, ll->ll_ops > 0 ? "thread_ns" : "thread_ops", threads);
 	record_set_real(o, "jain", lsa->lsa_jain);
 	record_set_u64(o, "streak", lsa->lsa_streak);
-	set_known(o, "sleeps", counters && ll->ll_ops == 0, lsa->lsa_sleeps);
-	set_known(o, "wakes", counters && ll->ll_ops == 0, lsa->lsa_wakes);
+	set_known(o, "sleeps", counters, lsa->lsa_sleeps);
+	set_known(o, "wakes", counters, lsa->lsa_wakes);
 	set_known(
 	    o, "voluntary_switches", lsa->lsa_has_switches, lsa->lsa_voluntary);
 	set_known(o, "involuntary_switches", lsa->lsa_has_switches,
@@ -119,5 +119,18 @@ locks_record_run(
 	record_set_u64(o, "unbound", lsa->lsa_unbound);
 	(void)json_object_set_new(o, "wait", record_times(&lsa->lsa_wait));
 	(void)json_object_set_new(o, "hold", record_times(&lsa->lsa_hold));
+	record_write(lk->lk_record, o);
+}
+
+void
+locks_record_bar(const struct locks *lk, unsigned row, const char *lock,
+    const char *what, const char *other, double bar, double found, bool ok)
+{
+	json_t *o = json_pack("{s:s, s:i, s:s, s:s, s:s?}", "type", "bar",
+	    "row", (int)row, "lock", lock, "what", what, "over", other);
+
+	record_set_real(o, "bar", bar);
+	record_set_real(o, "found", found);
+	(void)json_object_set_new(o, "ok", json_boolean(ok));
 	record_write(lk->lk_record, o);
 }

@@ -21,6 +21,7 @@
 #include <time.h>
 
 #include "bench.h"
+#include "fifo.h"
 #include "kern/kassert.h"
 #include "locks.h"
 #include "osstat.h"
@@ -34,7 +35,6 @@
 #define SLICE_NS     20000000 /* between looks at bench_stop */
 #define NPRIORITIES  4
 #define PRI_STEP     8
-#define FIFO_FIRST   10 /* and the thread that ends the run is above all */
 /* A sample of all counts that took longer is taken anew, so many times. */
 #define SAMPLE_NS    20000
 #define SAMPLE_TRIES 50
@@ -275,22 +275,6 @@ work_pairs(struct worker *w, struct run *r)
 	    &w->w_ops, batches * PAIR_BATCH, memory_order_relaxed);
 }
 
-static int
-set_fifo(unsigned level)
-{
-	struct sched_param sp = { .sched_priority = (int)(FIFO_FIRST + level) };
-
-	return (pthread_setschedparam(pthread_self(), SCHED_FIFO, &sp));
-}
-
-static void
-unset_fifo(void)
-{
-	const struct sched_param sp = { .sched_priority = 0 };
-
-	(void)pthread_setschedparam(pthread_self(), SCHED_OTHER, &sp);
-}
-
 static void
 pass_gate(struct run *r)
 {
@@ -317,7 +301,7 @@ worker_main(void *arg)
 	pass_gate(r);
 	/* Not before: a waiting thread would keep those below from the gate. */
 	if (w->w_error == 0 && ll->ll_priority == LOCKS_PRI_FIFO)
-		w->w_error = set_fifo(w->w_i % NPRIORITIES);
+		w->w_error = fifo_set(w->w_i % NPRIORITIES);
 	if (w->w_error == 0) {
 		w->w_has_switches = osstat_switches(&voluntary, &involuntary);
 		if (ll->ll_kind == LOCKS_PAIR)
@@ -467,6 +451,8 @@ fill_ops(const struct run *r, struct locks_sample *lsa)
 			lsa->lsa_elapsed_ns = ns;
 		v[i] = ns > 0 ? 1e9 / (double)ns : 0;
 	}
+	lsa->lsa_sleeps = sim_counter(r->r_bed.lb_sim, CTR_LOCK_SLEEPS);
+	lsa->lsa_wakes = sim_counter(r->r_bed.lb_sim, CTR_LOCK_WAKES);
 	lsa->lsa_jain = stats_jain(v, n);
 	free(v);
 }
@@ -515,7 +501,7 @@ conduct(struct run *r, struct locks_sample *lsa)
 
 	/* Who ends the run must get a CPU. */
 	if (fifo)
-		error = set_fifo(NPRIORITIES);
+		error = fifo_set(NPRIORITIES);
 	n = error == 0 ? start_workers(r, &error) : 0;
 	/* With fewer threads than asked for, what is there has nothing to do. */
 	if (error != 0)
@@ -532,7 +518,7 @@ conduct(struct run *r, struct locks_sample *lsa)
 	}
 	join_workers(r, n);
 	if (fifo)
-		unset_fifo();
+		fifo_unset(pthread_self());
 	interrupted |= bench_stopped();
 	for (unsigned i = 0; i < n && error == 0; i++)
 		error = r->r_workers[i].w_error;
@@ -604,7 +590,9 @@ run_once(const struct locks_load *ll, const struct pv_lock_ops *ops, bool timed,
 			lsa->lsa_pair_ns = stats_of(r->r_workers[0].w_batches,
 			    r->r_workers[0].w_nbatches)
 					       .s_median;
-		lsa->lsa_unbound += r->r_bed.lb_sim->sim_unbound;
+		/* Relaxed: the threads are joined. */
+		lsa->lsa_unbound += atomic_load_explicit(
+		    &r->r_bed.lb_sim->sim_unbound, memory_order_relaxed);
 		locks_bed_destroy(&r->r_bed);
 	}
 	locks_array_destroy(&r->r_array);

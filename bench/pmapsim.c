@@ -22,6 +22,7 @@ static const struct command *const commands[] = {
 	&cmd_compare,
 	&cmd_micro,
 	&cmd_locks,
+	&cmd_inversion,
 	&cmd_memmap,
 	&cmd_list,
 };
@@ -71,9 +72,8 @@ find_command(const char *name)
 static int
 unknown_command(const char *name)
 {
-	warnx(
-	    "no command \"%s\"; there are compare, micro, locks, memmap, list "
-	    "and help",
+	warnx("no command \"%s\"; there are compare, micro, locks, inversion, "
+	      "memmap, list and help",
 	    name);
 	return (EX_USAGE);
 }

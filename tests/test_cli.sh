@@ -74,11 +74,11 @@ claim "--version has three numbers" \
 for flag in --help -h help; do
 	run $flag
 	claim "$flag succeeds" equal "$status" 0
-	for command in compare micro locks memmap list help; do
+	for command in compare micro locks inversion memmap list help; do
 		claim "$flag names $command" grep -q "^  $command " "$tmp/out"
 	done
 done
-for command in compare micro locks memmap list; do
+for command in compare micro locks inversion memmap list; do
 	run $command --help
 	claim "$command --help succeeds" equal "$status" 0
 	claim "$command --help has examples" out_has "Examples:"
@@ -98,13 +98,19 @@ run micro --help
 for option in map designs pages seconds repeats json; do
 	claim "micro --help has --$option" grep -q "^  --$option" "$tmp/out"
 done
-text='no command "foo"; there are compare, micro, locks, memmap, list and help'
+text='no command "foo"; there are compare, micro, locks, inversion, memmap, list'
+text="$text and help"
 fails 64 "$text" foo
 fails 64 "$text" help foo
 run locks --help
 for option in preset backends threads pin cpus locks pick spacing inside \
     outside readers priority ops seconds repeats json; do
 	claim "locks --help has --$option" grep -q "^  --$option" "$tmp/out"
+done
+run inversion --help
+for option in backends chain hold hog repeats check json; do
+	claim "inversion --help has --$option" \
+	    grep -q "^  --$option" "$tmp/out"
 done
 fails 64 'help: expected at most one command' help list memmap
 fails 64 'no option --foo before a command; see "pmapsim --help"' --foo
@@ -177,6 +183,16 @@ for range in x 1- -1 5-1 1-2-3 1000000001; do
 	fails 64 "--outside: \"$range\": $text" locks --outside=$range
 done
 fails 69 '--cpus: 1024 are more than this process may use' locks --cpus 1024
+fails 64 'inversion: "x": expected options only' inversion x
+fails 64 '--chain: "0": expected a number from 1 to 8' inversion --chain 1,0
+fails 64 '--chain: "1,": expected up to 8 numbers between commas' \
+    inversion --chain 1,
+fails 64 '--backends: "gen1": expected a lock whose waiters sleep' \
+    inversion --backends mtx,gen1
+fails 64 '--backends: "mtx,": expected locks between commas' \
+    inversion --backends mtx,
+run inversion --backends nosuch
+claim "an unknown lock is wrong use of inversion" equal "$status" 64
 fails 64 'micro: "x": expected options only' micro x
 fails 64 '--pages: "0": expected a number from 1 to 262144' micro --pages 0
 fails 64 'list: "x": expected layouts, locks, workloads, designs or maps' \
@@ -391,6 +407,43 @@ for lock in pthread_adaptive pthread_pi ck_fas ck_ticket ck_mcs ck_clh \
 	claim "locks with $lock" \
 	    sh -c "[ $status -eq 0 ] || grep -q '\"$lock\": expected' '$tmp/err'"
 done
+
+# Two CPUs are not everywhere, and the bars are not met in a test.
+run locks --preset bars --backends gen2 --seconds 0.001 \
+    --json "$tmp/runs.jsonl"
+if [ $status -eq 69 ]; then
+	claim "locks --preset bars says what it lacks" \
+	    grep -q '^pmapsim: --cpus: 2 are more' "$tmp/err"
+else
+	claim "locks --preset bars is met or missed" [ $status -le 1 ]
+	claim "and says which" grep -Eq '^ +2 .*(ok|MISS)$' "$tmp/out"
+	claim "and what it lacks" grep -Eq 'no such lock .* n/a$' "$tmp/out"
+	claim "and has nothing void" \
+	    sh -c "! grep -q '\"void\":\"' '$tmp/runs.jsonl'"
+fi
+
+# What needs a privilege says so where it has none.
+# shellcheck disable=SC2086
+run locks $small --threads 2 --priority fifo
+claim "locks with SCHED_FIFO ends well or says why not" sh -c \
+    "[ $status -eq 0 ] ||
+    { [ $status -eq 69 ] && grep -q 'SCHED_FIFO is not permitted' '$tmp/err'; }"
+run inversion --backends mtx,mtx8,gen2,rwlock --chain 1,2,3 --repeats 1 \
+    --hold 0.001 --hog 0.004 --check --json "$tmp/runs.jsonl"
+if [ $status -eq 69 ]; then
+	claim "inversion says why not" \
+	    grep -q '^pmapsim: inversion: SCHED_FIFO is not' "$tmp/err"
+else
+	claim "inversion is met or missed" [ $status -le 1 ]
+	for lock in mtx mtx8 gen2 rwlock pthread_pi; do
+		claim "inversion has $lock" grep -q "^$lock " "$tmp/out"
+	done
+	claim "tables of inversion fit into 100 columns" sh -c \
+	    "tail -n +8 '$tmp/out' | awk 'length(\$0) > 100 { exit 1 }'"
+	claim "no wait of inversion is void" \
+	    equal 15 "$(grep -c '"wait_ns":[0-9]' "$tmp/runs.jsonl")"
+	claim "inversion says what is missed" grep -q 'at most 1.05' "$tmp/out"
+fi
 
 # micro.
 run micro --map "$maps/vm-2cpu-256m.map" --designs sparse/gen2,sparse/none \
