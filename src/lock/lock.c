@@ -53,7 +53,7 @@ bool
 lock_delay_seen(struct lock_delay *ld, uint64_t seen)
 {
 	struct sim *sim = ld->ld_sim;
-	uint64_t end, now;
+	uint64_t now;
 
 	if (!spinning_helps(sim))
 		return (false);
@@ -70,10 +70,9 @@ lock_delay_seen(struct lock_delay *ld, uint64_t seen)
 			ld->ld_delay_ns = LOCK_DELAY_MAX_NS;
 	}
 	ld->ld_seen = seen;
-	end = now + ld->ld_delay_ns;
-	do {
-		sim->sim_ops->so_spin(sim, 1);
-	} while (sim_clock_ns(sim) < end);
+	/* One call, at least one unit. */
+	sim->sim_ops->so_spin(
+	    sim, (unsigned)(ld->ld_delay_ns / sim->sim_spin_ns) + 1);
 	return (true);
 }
 

@@ -176,6 +176,7 @@ struct sim {
 	struct kmem *sim_kmem;
 	unsigned sim_ncpus;      /* of the machine */
 	bool sim_oversubscribed; /* more machine CPUs than host CPUs */
+	unsigned sim_spin_ns;    /* what a unit of so_spin takes, at least 1 */
 	bool sim_asym;           /* releases are asymmetric, sim/asym.h */
 	/* Some thread's priority is or was not PRI_DEFAULT; never reset. */
 	_Atomic bool sim_pri_mixed;
