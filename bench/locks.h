@@ -22,8 +22,9 @@
  * an exclusive hold, by the lock or, where it does not, by us.
  *
  *	cmd_locks.c	options, and what is done in which order
+ *	locks_opt.c	options into series, locks_names.c into backends
  *	locks_bed.c	a machine's threads and locks, without its memory
- *	locks_run.c	one run
+ *	locks_run.c	one run, locks_work.c what its threads do
  *	locks_print.c	tables
  *	locks_bars.c	what the locks of this library are meant to reach
  *	locks_record.c	JSON lines
@@ -192,6 +193,15 @@ bool locks_applies(const struct locks_load *ll, const struct pv_lock_ops *ops);
 bool locks_uses_turnstiles(const struct pv_lock_ops *ops);
 /* The backend of that name, or lk_nbackends. */
 size_t locks_find(const struct locks *lk, const char *name);
+
+/*
+ * The index of text among words; NULL is the first.  Returns 0 or EX_USAGE,
+ * having said why.
+ */
+int locks_read_word(const char *option, const char *text,
+    const char *const *words, size_t n, unsigned *indexp);
+/* Options into lk_series, the uncontended pair first.  Returns 0 or EX_USAGE. */
+int locks_read_series(struct locks *lk);
 
 /*
  * The backends named between commas, the peers that were built among them; NULL:
