@@ -4,30 +4,35 @@
  * A model of the pv list lock gen2 and its turnstile, walked over every
  * interleaving of NTHREADS threads that take and release it NROUNDS times.
  *
- * One step of the model is one access to shared memory in src/lock/lock_gen2.c
- * or src/lock/turnstile.c; the name of each program counter says which.  What a
+ * One step of the model is one access to shared memory in src/lock/lock_gen2.c,
+ * held.h or turnstile.c; the name of each program counter says which.  What a
  * thread does on its own between two accesses belongs to the first.  A spinning
  * thread may give up at once, so spinning adds nothing but the CAS that enters.
+ * Every thread that is first on the queue lends, as if each were more urgent than
+ * the owner; and whether a release hands over is a free choice.
  *
- * In each state: at most one thread is inside; the generation counts the
- * releases that modified; a thread on the queue is not forgotten (invariant 4 of
- * lock_gen2.c).  In the end: every thread is done, the word is free and bare.  A
- * state with threads left and no step to take is a lost wake-up.
+ * In each state: at most one thread owns the word, and then L is set; the
+ * generation counts the releases that modified; a thread on the queue is not
+ * forgotten; who is lent to without a time limit comes to return it.  In the end:
+ * every thread is done and the word is free and bare.  A state with threads left
+ * and no step to take is a lost wake-up.
+ *
+ * Both forms of the release are walked.  In the restartable one the barrier sends
+ * threads that have read the word, and have not written it, back to read it.
  *
  * The walk itself is tested: each mutant below breaks one line of the protocol
- * and must be caught.  Memory is sequentially consistent here; what the memory
- * orders do is for ThreadSanitizer and test_pv_lock.
+ * and must be caught.
  */
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "model_walk.h"
 
 #define NTHREADS 3
 #define NROUNDS  2
@@ -36,78 +41,111 @@
 #define W   2u
 #define ONE 4u
 
+#define PORTABLE 0x1u /* caught in the portable form */
+#define SECTION  0x2u /* caught in the restartable form */
+#define BOTH     (PORTABLE | SECTION)
+
+#define MUTANTS(X)                                                             \
+	X(LOCK_IS_NOT_ATOMIC, BOTH, "load and store instead of or")            \
+	X(PUBLISH_AFTER, BOTH, "publishes once it has the lock")               \
+	X(CLEAR_BEFORE, BOTH, "clears its slot, then releases")                \
+	X(PORTABLE_STORE, PORTABLE, "a plain store without a section")         \
+	X(LATE_IS_IGNORED, PORTABLE, "the add does not look at W")             \
+	X(NO_BARRIER, SECTION, "blocks without the barrier")                   \
+	X(NO_SECOND_LOOK, SECTION, "trusts W after the barrier")               \
+	X(BLOCK_WITHOUT_CHAIN, BOTH, "sets W and queues unlocked")             \
+	X(BLOCK_SETS_NO_W, BOTH, "queues with W clear")                        \
+	X(BLOCK_IGNORES_L, BOTH, "queues at a free word")                      \
+	X(WOKEN_FORGETS_REST, BOTH, "acquires without W")                      \
+	X(NOT_TOLD_OF_REST, BOTH, "does not tell that others stayed")          \
+	X(RELEASE_TAKES_NOBODY, BOTH, "clears W and wakes nobody")             \
+	X(TAKES_A_LENDER, PORTABLE, "wakes who lends to another")              \
+	X(LENDER_LOSES_W, PORTABLE, "clears W over one who lends on")          \
+	X(LOAN_IS_KEPT, BOTH, "returns no loans")                              \
+	X(SUSPECT_FOR_EVER, BOTH, "lends to one of several without limit")     \
+	X(SCAN_TWICE, BOTH, "counts in one pass, picks in the next")           \
+	X(LENDS_UNMARKED, BOTH, "lends to an owner that saw no W")             \
+	X(HAND_FREES, BOTH, "clears L when it hands over")                     \
+	X(HAND_UNPUBLISHED, BOTH, "hands over without publishing")             \
+	X(HAND_FORGETS_REST, BOTH, "hands over without W")                     \
+	X(HAND_IN_SECRET, BOTH, "does not tell that it handed over")           \
+	X(BUMP_TOO_LARGE, BOTH, "adds 4 where it should add 3")
+
 enum mutant {
 	CORRECT,
-	LOCK_IS_NOT_ATOMIC,         /* load and store instead of or */
-	UNLOCK_CLEARS_W,            /* store from a load: loses a waiter's W */
-	UNLOCK_TESTS_W_BEFORE,      /* looks at W before it adds */
-	UNLOCK_WAKES_NOBODY,        /* never looks at W */
-	BLOCK_WITHOUT_CHAIN_LOCK,   /* W and queue as two steps, unlocked */
-	BLOCK_SETS_W_BEFORE_CHAIN,  /* sets W, then takes the chain lock */
-	BLOCK_DOES_NOT_SET_W,       /* goes on the queue with W clear */
-	BLOCK_DOES_NOT_LOOK_AT_L,   /* goes on the queue of a free word */
-	WOKEN_FORGETS_THE_REST,     /* acquires with L only */
-	WAKE_LEAVES_NO_MORE,        /* does not tell that others stayed */
-	WAKE_CLEARS_W_AFTER_CHAIN,  /* clears W when it has dropped the lock */
-	WAKE_TAKES_NOBODY,          /* clears W and wakes nobody */
-	TOKEN_BEFORE_SLEEP_IS_LOST, /* waking one not yet asleep does nothing */
-	BUMP_IS_ONE_TOO_LARGE,      /* adds 4 where it should add 3 */
-	BUMP_WITHOUT_RELEASE_ORDER, /* bumps, in a step of its own, after */
+#define MUTANT(name, forms, text) name,
+	MUTANTS(MUTANT)
+#undef MUTANT
 	NMUTANTS
 };
 
-static const char *const mutant_names[NMUTANTS] = {
-	"correct",
-	"lock is not atomic",
-	"unlock clears W",
-	"unlock tests W before",
-	"unlock wakes nobody",
-	"block without chain lock",
-	"block sets W before chain lock",
-	"block does not set W",
-	"block does not look at L",
-	"woken forgets the rest",
-	"wake leaves no more",
-	"wake clears W after chain lock",
-	"wake takes nobody",
-	"token before sleep is lost",
-	"bump is one too large",
-	"bump after the release",
+static const struct {
+	const char *text;
+	unsigned forms;
+} mutants[NMUTANTS] = {
+#define MUTANT(name, forms, text) [name] = { text, forms },
+	MUTANTS(MUTANT)
+#undef MUTANT
 };
 
 enum pc {
-	LOCK_OR,         /* gen2_trylock(): fetch_or */
-	LOCK_STORE,      /* (mutant) */
-	HARD_LOAD,       /* gen2_lock_hard(): load */
-	HARD_CAS,        /* CAS that enters */
-	CHAIN_FOR_BLOCK, /* turnstile_chain_lock() */
-	BLOCK_LOAD,      /* load under the chain lock */
-	BLOCK_CAS,       /* CAS that sets W */
-	BLOCK_ENQUEUE,   /* turnstile_wait(): on the queue, unlock the chain */
-	BLOCK_SLEEP,     /* so_block() announces that it sleeps */
-	BLOCK_TOKEN,     /* waits for the token */
-	INSIDE,          /* holds the lock */
-	UNLOCK_LOAD,     /* (mutants) */
-	UNLOCK_ADD,      /* gen2_unlock(): fetch_add */
-	UNLOCK_BUMP,     /* (mutant) */
-	CHAIN_FOR_WAKE,  /* gen2_wake(): turnstile_chain_lock() */
-	WAKE_LOAD,       /* load under the chain lock */
-	WAKE_TAKE,       /* turnstile_signal() */
-	WAKE_AND,        /* fetch_and that clears W */
-	WAKE_UNLOCK,     /* turnstile_chain_unlock() */
-	WAKE_TOKEN,      /* so_wake() */
+	LOCK_PUBLISH, /* gen2_trylock(): its slot */
+	LOCK_OR,      /* fetch_or */
+	LOCK_STORE,   /* (mutant) */
+	LOCK_LATE,    /* (mutant) publishes */
+	LOCK_CLEAR,   /* its slot again */
+	HARD_LOAD,    /* gen2_lock_hard(): load */
+	HARD_PUBLISH, /* its slot */
+	HARD_CAS,     /* CAS that enters */
+	HARD_CLEAR,
+	BLOCK_CHAIN,  /* turnstile_chain_lock() */
+	BLOCK_LOAD,   /* gen2_mark(): load */
+	BLOCK_CAS,    /* CAS that sets W */
+	BLOCK_FENCE,  /* so_asym_barrier() */
+	BLOCK_RELOAD, /* load after it */
+	BLOCK_QUEUE,  /* turnstile_wait(): on the queue */
+	SCAN_WORD,    /* gen2_owner(): load */
+	SCAN_LINE,    /* held_scan(): the next line */
+	SCAN_AGAIN,   /* (mutant) */
+	BLOCK_UNLOCK, /* turnstile_chain_unlock() */
+	ASLEEP,       /* until td_blocked_on is NULL */
+	LENDING,      /* so_block_lent() */
+	LOOK_CHAIN,   /* the loan is back: ts_sleep() takes the chain lock */
+	LEAVE_CHAIN,  /* time is up: sleep_lending() takes the chain lock */
+	INSIDE,       /* owns the lock */
+	UNLOCK_EARLY, /* (mutant) clears its slot */
+	UNLOCK_LOAD,  /* gen2_unlock(): load */
+	UNLOCK_STORE, /* the store that ends the section */
+	UNLOCK_ADD,   /* fetch_add */
+	UNLOCK_CLEAR, /* its slot */
+	HELD_CHAIN,   /* gen2_unlock_held(): chain lock, load, signal */
+	HELD_GIVE,    /* the slot of the one it hands to */
+	HELD_RELEASE, /* store */
+	FREED_CHAIN,  /* gen2_unlock_freed(): chain lock, load, signal */
+	FREED_AND,    /* fetch_and that clears W */
+	WAKE_CLEAR,   /* its slot; turnstile_unlock_wake(): chain unlock */
+	WAKE_RUN,     /* td_blocked_on = NULL, so_wake() */
+	WAKE_RETURN,  /* so_unlend() */
 	DONE
 };
 
 struct model_thread {
 	uint8_t mt_pc;
 	uint8_t mt_round;
-	uint8_t mt_v;    /* what it loaded */
-	uint8_t mt_bits; /* L, or L | W when told that others stayed */
-	uint8_t mt_told; /* TD_TS_MORE, written by the waker */
-	uint8_t mt_token;
-	uint8_t mt_asleep;
-	uint8_t mt_woke; /* 1 + the thread it took off the queue, 0: none */
+	uint8_t mt_v;       /* what it loaded, or is to store */
+	uint8_t mt_bits;    /* L, or L | W when told that others stayed */
+	uint8_t mt_held;    /* publishes the word */
+	uint8_t mt_again;   /* was on the queue before */
+	uint8_t mt_told;    /* others stayed, written by the waker */
+	uint8_t mt_handed;  /* 1: about to be, 2: owns the word */
+	uint8_t mt_off;     /* td_blocked_on is NULL */
+	uint8_t mt_lent;    /* td_lent_to: 1 + borrower */
+	uint8_t mt_exact;   /* without a time limit */
+	uint8_t mt_back;    /* the loan is back */
+	uint8_t mt_scan;    /* lines read */
+	uint8_t mt_mask;    /* suspects */
+	uint8_t mt_woke;    /* 1 + the thread it took off the queue */
+	uint8_t mt_returns; /* mask: loans to give back */
 };
 
 struct state {
@@ -116,17 +154,27 @@ struct state {
 	uint8_t s_queue[NTHREADS];
 	uint8_t s_queued;
 	uint8_t s_bumps; /* releases that modified */
+	uint8_t s_broken;
 	struct model_thread s_td[NTHREADS];
 };
 _Static_assert((NTHREADS * NROUNDS + 1) * ONE <= 256, "s_word is wide enough");
 
 static enum mutant mutant;
+static bool portable;
 
 /* Which releases modify: some do and some do not, of each thread. */
 static bool
 modifies(unsigned t, unsigned round)
 {
 	return ((t + round) % 2 == 0);
+}
+
+static uint8_t
+bump(const struct model_thread *mt, unsigned t)
+{
+	if (!modifies(t, mt->mt_round))
+		return (0);
+	return (mutant == BUMP_TOO_LARGE ? 2 * ONE : ONE);
 }
 
 static bool
@@ -140,206 +188,547 @@ queued(const struct state *s, unsigned t)
 }
 
 static void
-released(struct state *s, struct model_thread *mt, unsigned t, uint8_t old)
+dequeue(struct state *s, unsigned t)
 {
-	if (modifies(t, mt->mt_round))
-		s->s_bumps++;
-	mt->mt_pc = (old & W) != 0 && mutant != UNLOCK_WAKES_NOBODY
-	    ? CHAIN_FOR_WAKE
-	    : LOCK_OR;
+	unsigned i = 0;
+
+	while (s->s_queue[i] != t)
+		i++;
+	s->s_queued--;
+	memmove(s->s_queue + i, s->s_queue + i + 1, s->s_queued - i);
+	s->s_queue[s->s_queued] = 0;
+	s->s_td[t].mt_told = s->s_queued > 0 && mutant != NOT_TOLD_OF_REST;
 }
 
-/* After a release and whatever it led to. */
+static bool
+take_chain(struct state *s, unsigned t)
+{
+	if (s->s_chain != 0)
+		return (false);
+	s->s_chain = (uint8_t)(t + 1);
+	return (true);
+}
+
+/* Does not unlock what it has not locked: a mutant may not have. */
+static void
+drop_chain(struct state *s, unsigned t)
+{
+	if (s->s_chain == t + 1)
+		s->s_chain = 0;
+}
+
 static void
 next_round(struct model_thread *mt)
 {
-	mt->mt_round++;
-	mt->mt_pc = mt->mt_round == NROUNDS ? DONE : LOCK_OR;
-	mt->mt_v = 0;
+	uint8_t round = mt->mt_round + 1;
+
+	memset(mt, 0, sizeof(*mt));
+	mt->mt_round = round;
+	mt->mt_pc = round == NROUNDS ? DONE : LOCK_PUBLISH;
 	mt->mt_bits = L;
-	mt->mt_told = 0;
-	mt->mt_woke = 0;
 }
 
-/* Let thread t take its next step.  False: it cannot now. */
-static bool
-step(struct state *s, unsigned t)
+static void
+enter(struct model_thread *mt)
 {
-	struct model_thread *mt = &s->s_td[t], *other;
-	uint8_t add, old;
+	mt->mt_pc = mutant == PUBLISH_AFTER ? LOCK_LATE : INSIDE;
+	mt->mt_v = 0;
+	mt->mt_again = 0;
+	mt->mt_bits = L;
+}
 
+/* turnstile_wait() has returned. */
+static void
+woken(struct model_thread *mt)
+{
+	bool handed = mt->mt_handed != 0 && mutant != HAND_IN_SECRET;
+
+	mt->mt_off = 0;
+	mt->mt_back = 0;
+	mt->mt_exact = 0;
+	mt->mt_v = 0;
+	mt->mt_again = 1;
+	if (handed) {
+		mt->mt_handed = 0;
+		mt->mt_told = 0;
+		mt->mt_pc = INSIDE;
+		return;
+	}
+	mt->mt_bits = mt->mt_told != 0 ? L | W : L;
+	mt->mt_told = 0;
+	mt->mt_pc = HARD_LOAD;
+}
+
+/* On the queue, with the chain locked: lend, if it is the first. */
+static void
+consider(struct state *s, unsigned t)
+{
+	s->s_td[t].mt_scan = 0;
+	s->s_td[t].mt_mask = 0;
+	s->s_td[t].mt_pc = s->s_queue[0] == t ? SCAN_WORD : BLOCK_UNLOCK;
+}
+
+/* The scan is over: lend to the suspect of that choice. */
+static bool
+lend(struct model_thread *mt, unsigned choice)
+{
+	unsigned first = NTHREADS, last = 0, n = 0;
+
+	for (unsigned i = 0; i < NTHREADS; i++) {
+		if ((mt->mt_mask & (1u << i)) == 0)
+			continue;
+		if (first == NTHREADS)
+			first = i;
+		last = i;
+		n++;
+	}
+	if (choice > 0 && n < 2)
+		return (false);
+	if (n > 0) {
+		mt->mt_lent = (uint8_t)(1 + (choice > 0 ? last : first));
+		if (mt->mt_exact == 0)
+			mt->mt_exact = n == 1 || mutant == SUSPECT_FOR_EVER;
+	}
+	mt->mt_pc = BLOCK_UNLOCK;
+	mt->mt_mask = 0;
+	mt->mt_scan = 0;
+	return (true);
+}
+
+/* turnstile_signal() by t, with the chain locked. */
+static void
+signal_first(struct state *s, unsigned t)
+{
+	struct model_thread *first, *mt = &s->s_td[t], *other;
+
+	mt->mt_woke = 0;
+	for (unsigned i = 0; i < s->s_queued; i++) {
+		other = &s->s_td[s->s_queue[i]];
+		if (other->mt_lent != t + 1)
+			continue;
+		other->mt_lent = 0;
+		if (mutant != LOAN_IS_KEPT)
+			mt->mt_returns |= (uint8_t)(1u << s->s_queue[i]);
+	}
+	if (s->s_queued == 0 || mutant == RELEASE_TAKES_NOBODY)
+		return;
+	first = &s->s_td[s->s_queue[0]];
+	if (first->mt_lent != 0 && mutant != TAKES_A_LENDER)
+		return;
+	mt->mt_woke = (uint8_t)(s->s_queue[0] + 1);
+	dequeue(s, s->s_queue[0]);
+}
+
+static bool
+w_stays(const struct state *s, const struct model_thread *mt)
+{
+	return (mt->mt_woke == 0 && s->s_queued > 0 &&
+	    mutant != LENDER_LOSES_W && mutant != RELEASE_TAKES_NOBODY);
+}
+
+static bool
+step_lock(struct state *s, unsigned t, unsigned choice)
+{
+	struct model_thread *mt = &s->s_td[t];
+	uint8_t old = s->s_word;
+
+	if (choice > 0)
+		return (false);
 	switch ((enum pc)mt->mt_pc) {
+	case LOCK_PUBLISH:
+		mt->mt_held = mutant != PUBLISH_AFTER;
+		mt->mt_pc = LOCK_OR;
+		return (true);
 	case LOCK_OR:
-		old = s->s_word;
-		if (mutant == LOCK_IS_NOT_ATOMIC) {
+		if ((old & L) != 0) {
+			mt->mt_pc = LOCK_CLEAR;
+		} else if (mutant == LOCK_IS_NOT_ATOMIC) {
 			mt->mt_v = old;
-			mt->mt_pc = (old & L) == 0 ? LOCK_STORE : HARD_LOAD;
-			return (true);
+			mt->mt_pc = LOCK_STORE;
+		} else {
+			s->s_word |= L;
+			enter(mt);
 		}
-		s->s_word |= L;
-		mt->mt_pc = (old & L) == 0 ? INSIDE : HARD_LOAD;
 		return (true);
 	case LOCK_STORE:
 		s->s_word = mt->mt_v | L;
+		enter(mt);
+		return (true);
+	case LOCK_LATE:
+		mt->mt_held = 1;
 		mt->mt_pc = INSIDE;
 		return (true);
+	case LOCK_CLEAR:
+	case HARD_CLEAR:
+		mt->mt_held = 0;
+		mt->mt_pc = HARD_LOAD;
+		return (true);
 	case HARD_LOAD:
-		mt->mt_v = s->s_word;
-		if ((mt->mt_v & L) == 0)
-			mt->mt_pc = HARD_CAS;
-		else if (mutant == BLOCK_WITHOUT_CHAIN_LOCK)
-			mt->mt_pc = BLOCK_LOAD;
-		else if (mutant == BLOCK_SETS_W_BEFORE_CHAIN)
-			mt->mt_pc = BLOCK_CAS;
+		mt->mt_v = (old & L) == 0 ? old : 0;
+		if ((old & L) == 0)
+			mt->mt_pc = HARD_PUBLISH;
 		else
-			mt->mt_pc = CHAIN_FOR_BLOCK;
+			mt->mt_pc = mutant == BLOCK_WITHOUT_CHAIN ? BLOCK_LOAD
+								  : BLOCK_CHAIN;
+		return (true);
+	case HARD_PUBLISH:
+		mt->mt_held = mutant != PUBLISH_AFTER;
+		mt->mt_pc = HARD_CAS;
 		return (true);
 	case HARD_CAS:
-		if (s->s_word == mt->mt_v) {
+		if (old == mt->mt_v) {
 			s->s_word |=
-			    mutant == WOKEN_FORGETS_THE_REST ? L : mt->mt_bits;
-			mt->mt_pc = INSIDE;
+			    mutant == WOKEN_FORGETS_REST ? L : mt->mt_bits;
+			enter(mt);
 		} else {
-			mt->mt_pc = HARD_LOAD;
+			mt->mt_v = 0;
+			mt->mt_pc = HARD_CLEAR;
 		}
 		return (true);
-	case CHAIN_FOR_BLOCK:
-		if (s->s_chain != 0)
+	default:
+		return (false);
+	}
+}
+
+static bool
+step_mark(struct state *s, unsigned t, unsigned choice)
+{
+	struct model_thread *mt = &s->s_td[t];
+
+	if (choice > 0)
+		return (false);
+	switch ((enum pc)mt->mt_pc) {
+	case BLOCK_CHAIN:
+		if (!take_chain(s, t))
 			return (false);
-		s->s_chain = (uint8_t)(t + 1);
-		mt->mt_pc = mutant == BLOCK_SETS_W_BEFORE_CHAIN ? BLOCK_ENQUEUE
-								: BLOCK_LOAD;
+		mt->mt_pc = BLOCK_LOAD;
 		return (true);
 	case BLOCK_LOAD:
 		mt->mt_v = s->s_word;
-		if ((mt->mt_v & L) == 0 && mutant != BLOCK_DOES_NOT_LOOK_AT_L) {
-			if (s->s_chain == t + 1)
-				s->s_chain = 0;
+		mt->mt_pc = BLOCK_CAS;
+		if ((mt->mt_v & L) == 0 && mutant != BLOCK_IGNORES_L) {
+			drop_chain(s, t);
+			mt->mt_v = 0;
 			mt->mt_pc = HARD_LOAD;
-		} else if ((mt->mt_v & W) != 0 ||
-		    mutant == BLOCK_DOES_NOT_SET_W) {
-			mt->mt_pc = BLOCK_ENQUEUE;
-		} else {
-			mt->mt_pc = BLOCK_CAS;
+		} else if ((mt->mt_v & W) != 0 || mutant == BLOCK_SETS_NO_W) {
+			mt->mt_pc = BLOCK_QUEUE;
 		}
 		return (true);
 	case BLOCK_CAS:
 		if (s->s_word == mt->mt_v) {
 			s->s_word |= W;
-			mt->mt_pc = mutant == BLOCK_SETS_W_BEFORE_CHAIN
-			    ? CHAIN_FOR_BLOCK
-			    : BLOCK_ENQUEUE;
+			mt->mt_pc = portable || mutant == NO_BARRIER
+			    ? BLOCK_QUEUE
+			    : BLOCK_FENCE;
 		} else {
-			if (s->s_chain == t + 1)
-				s->s_chain = 0;
+			drop_chain(s, t);
+			mt->mt_pc = HARD_LOAD;
+		}
+		mt->mt_v = 0;
+		return (true);
+	case BLOCK_FENCE:
+		for (unsigned i = 0; i < NTHREADS; i++) {
+			if (s->s_td[i].mt_pc != UNLOCK_STORE)
+				continue;
+			s->s_td[i].mt_pc = UNLOCK_LOAD;
+			s->s_td[i].mt_v = 0;
+		}
+		mt->mt_pc =
+		    mutant == NO_SECOND_LOOK ? BLOCK_QUEUE : BLOCK_RELOAD;
+		return (true);
+	case BLOCK_RELOAD:
+		if ((s->s_word & (L | W)) == (L | W)) {
+			mt->mt_pc = BLOCK_QUEUE;
+		} else {
+			drop_chain(s, t);
 			mt->mt_pc = HARD_LOAD;
 		}
 		return (true);
-	case BLOCK_ENQUEUE:
-		s->s_queue[s->s_queued++] = (uint8_t)t;
-		if (s->s_chain == t + 1)
-			s->s_chain = 0;
+	case BLOCK_QUEUE:
+		if (mt->mt_again != 0) {
+			memmove(s->s_queue + 1, s->s_queue, s->s_queued);
+			s->s_queue[0] = (uint8_t)t;
+		} else {
+			s->s_queue[s->s_queued] = (uint8_t)t;
+		}
+		s->s_queued++;
 		mt->mt_told = 0;
-		mt->mt_pc = BLOCK_SLEEP;
-		return (true);
-	case BLOCK_SLEEP:
-		mt->mt_asleep = 1;
-		mt->mt_pc = BLOCK_TOKEN;
-		return (true);
-	case BLOCK_TOKEN:
-		if (mt->mt_token == 0)
-			return (false);
-		mt->mt_token = 0;
-		mt->mt_asleep = 0;
-		mt->mt_bits = mt->mt_told != 0 ? L | W : L;
+		mt->mt_bits = L;
 		mt->mt_v = 0;
-		mt->mt_pc = HARD_LOAD;
+		consider(s, t);
 		return (true);
-	case INSIDE:
+	default:
+		return (false);
+	}
+}
+
+static bool
+step_sleep(struct state *s, unsigned t, unsigned choice)
+{
+	struct model_thread *mt = &s->s_td[t];
+
+	if (choice > 0 && mt->mt_pc != SCAN_LINE && mt->mt_pc != LENDING)
+		return (false);
+	switch ((enum pc)mt->mt_pc) {
+	case SCAN_WORD:
 		mt->mt_pc =
-		    mutant == UNLOCK_CLEARS_W || mutant == UNLOCK_TESTS_W_BEFORE
-		    ? UNLOCK_LOAD
-		    : UNLOCK_ADD;
+		    (s->s_word & (L | W)) == (L | W) || mutant == LENDS_UNMARKED
+		    ? SCAN_LINE
+		    : BLOCK_UNLOCK;
+		return (true);
+	case SCAN_LINE:
+		if (mt->mt_scan == NTHREADS) {
+			if (mutant == SCAN_TWICE && mt->mt_exact == 0 &&
+			    (mt->mt_mask & (mt->mt_mask - 1)) == 0 &&
+			    mt->mt_mask != 0) {
+				if (choice > 0)
+					return (false);
+				mt->mt_exact = 1;
+				mt->mt_mask = 0;
+				mt->mt_scan = 0;
+				return (true);
+			}
+			return (lend(mt, choice));
+		}
+		if (choice > 0)
+			return (false);
+		if (mt->mt_scan != t && s->s_td[mt->mt_scan].mt_held != 0)
+			mt->mt_mask |= (uint8_t)(1u << mt->mt_scan);
+		mt->mt_scan++;
+		return (true);
+	case BLOCK_UNLOCK:
+		drop_chain(s, t);
+		mt->mt_pc = mt->mt_lent != 0 ? LENDING : ASLEEP;
+		return (true);
+	case ASLEEP:
+		if (mt->mt_off == 0)
+			return (false);
+		woken(mt);
+		return (true);
+	case LENDING:
+		if (choice > 0) {
+			if (mt->mt_exact != 0 || mt->mt_back != 0)
+				return (false);
+			mt->mt_pc = LEAVE_CHAIN;
+			return (true);
+		}
+		if (mt->mt_back == 0)
+			return (false);
+		mt->mt_back = 0;
+		if (mt->mt_off != 0)
+			woken(mt);
+		else
+			mt->mt_pc = LOOK_CHAIN;
+		return (true);
+	case LOOK_CHAIN:
+		if (!take_chain(s, t))
+			return (false);
+		mt->mt_exact = 0;
+		if (queued(s, t)) {
+			consider(s, t);
+		} else {
+			drop_chain(s, t);
+			mt->mt_pc = ASLEEP;
+		}
+		return (true);
+	case LEAVE_CHAIN:
+		if (!take_chain(s, t))
+			return (false);
+		if (mt->mt_lent != 0) {
+			mt->mt_lent = 0;
+			s->s_broken |= !queued(s, t);
+			if (queued(s, t))
+				dequeue(s, t);
+			woken(mt);
+		} else {
+			mt->mt_exact = 1;
+			mt->mt_pc = LENDING;
+		}
+		drop_chain(s, t);
+		return (true);
+	default:
+		return (false);
+	}
+}
+
+static bool
+step_unlock(struct state *s, unsigned t, unsigned choice)
+{
+	struct model_thread *mt = &s->s_td[t];
+	uint8_t old;
+
+	if (choice > 0)
+		return (false);
+	switch ((enum pc)mt->mt_pc) {
+	case INSIDE:
+		mt->mt_pc = mutant == CLEAR_BEFORE ? UNLOCK_EARLY : UNLOCK_LOAD;
+		return (true);
+	case UNLOCK_EARLY:
+		mt->mt_held = 0;
+		mt->mt_pc = UNLOCK_LOAD;
 		return (true);
 	case UNLOCK_LOAD:
 		mt->mt_v = s->s_word;
-		mt->mt_pc = UNLOCK_ADD;
+		if ((mt->mt_v & W) != 0)
+			mt->mt_pc = HELD_CHAIN;
+		else
+			mt->mt_pc = portable && mutant != PORTABLE_STORE
+			    ? UNLOCK_ADD
+			    : UNLOCK_STORE;
+		if (mt->mt_pc != UNLOCK_STORE)
+			mt->mt_v = 0;
+		return (true);
+	case UNLOCK_STORE:
+		s->s_word = (uint8_t)(mt->mt_v - L + bump(mt, t));
+		s->s_bumps += modifies(t, mt->mt_round);
+		mt->mt_v = 0;
+		mt->mt_pc = UNLOCK_CLEAR;
 		return (true);
 	case UNLOCK_ADD:
-		add = modifies(t, mt->mt_round) ? ONE - L : (uint8_t)-L;
 		old = s->s_word;
-		if (mutant == BUMP_IS_ONE_TOO_LARGE &&
-		    modifies(t, mt->mt_round))
-			add++;
-		if (mutant == BUMP_WITHOUT_RELEASE_ORDER)
-			add = (uint8_t)-L;
-		if (mutant == UNLOCK_CLEARS_W)
-			s->s_word = mt->mt_v;
-		if (mutant == UNLOCK_TESTS_W_BEFORE)
-			old = mt->mt_v;
-		s->s_word = (uint8_t)(s->s_word + add);
-		if (mutant == UNLOCK_CLEARS_W)
-			old = mt->mt_v;
-		released(s, mt, t, old);
-		if (mutant == BUMP_WITHOUT_RELEASE_ORDER &&
-		    modifies(t, mt->mt_round))
-			mt->mt_pc = UNLOCK_BUMP;
-		else if (mt->mt_pc == LOCK_OR)
-			next_round(mt);
+		s->s_word = (uint8_t)(old - L + bump(mt, t));
+		s->s_bumps += modifies(t, mt->mt_round);
+		mt->mt_pc = (old & W) != 0 && mutant != LATE_IS_IGNORED
+		    ? FREED_CHAIN
+		    : UNLOCK_CLEAR;
 		return (true);
-	case UNLOCK_BUMP:
-		s->s_word = (uint8_t)(s->s_word + ONE);
+	case UNLOCK_CLEAR:
 		next_round(mt);
 		return (true);
-	case CHAIN_FOR_WAKE:
-		if (s->s_chain != 0)
-			return (false);
-		s->s_chain = (uint8_t)(t + 1);
-		mt->mt_pc = WAKE_LOAD;
-		return (true);
-	case WAKE_LOAD:
-		mt->mt_woke = 0;
-		mt->mt_pc = (s->s_word & W) != 0 ? WAKE_TAKE : WAKE_UNLOCK;
-		return (true);
-	case WAKE_TAKE:
-		if (s->s_queued > 0 && mutant != WAKE_TAKES_NOBODY) {
-			mt->mt_woke = s->s_queue[0] + 1;
-			s->s_queued--;
-			memmove(s->s_queue, s->s_queue + 1, s->s_queued);
-			s->s_queue[s->s_queued] = 0;
-			other = &s->s_td[mt->mt_woke - 1];
-			other->mt_told =
-			    s->s_queued > 0 && mutant != WAKE_LEAVES_NO_MORE;
-		}
-		mt->mt_pc = mutant == WAKE_CLEARS_W_AFTER_CHAIN ? WAKE_UNLOCK
-								: WAKE_AND;
-		return (true);
-	case WAKE_AND:
-		s->s_word &= (uint8_t)~W;
-		mt->mt_pc = mutant == WAKE_CLEARS_W_AFTER_CHAIN ? WAKE_TOKEN
-								: WAKE_UNLOCK;
-		return (true);
-	case WAKE_UNLOCK:
-		s->s_chain = 0;
-		mt->mt_pc =
-		    mutant == WAKE_CLEARS_W_AFTER_CHAIN ? WAKE_AND : WAKE_TOKEN;
-		return (true);
-	case WAKE_TOKEN:
-		if (mt->mt_woke != 0) {
-			other = &s->s_td[mt->mt_woke - 1];
-			if (mutant != TOKEN_BEFORE_SLEEP_IS_LOST ||
-			    other->mt_asleep != 0)
-				other->mt_token = 1;
-		}
-		next_round(mt);
-		return (true);
-	case DONE:
+	default:
 		return (false);
 	}
-	return (false);
 }
 
-/* Is some thread, not on the queue, bound to come and see to those that are? */
+static bool
+step_wake(struct state *s, unsigned t, unsigned choice)
+{
+	struct model_thread *mt = &s->s_td[t], *other;
+	uint8_t v;
+
+	if (choice > 0 && mt->mt_pc != HELD_CHAIN)
+		return (false);
+	other = mt->mt_woke != 0 ? &s->s_td[mt->mt_woke - 1] : NULL;
+	switch ((enum pc)mt->mt_pc) {
+	case HELD_CHAIN:
+		if (!take_chain(s, t))
+			return (false);
+		signal_first(s, t);
+		v = (uint8_t)((s->s_word & ~(L | W)) + bump(mt, t));
+		mt->mt_pc = HELD_RELEASE;
+		if (choice > 0) {
+			if (mt->mt_woke == 0)
+				return (false);
+			if (mutant != HAND_FREES)
+				v |= L;
+			if (s->s_queued > 0 && mutant != HAND_FORGETS_REST)
+				v |= W;
+			s->s_td[mt->mt_woke - 1].mt_handed = 1;
+			mt->mt_pc = HELD_GIVE;
+		} else if (w_stays(s, mt)) {
+			v |= W;
+		}
+		mt->mt_v = v;
+		return (true);
+	case HELD_GIVE:
+		other->mt_held = mutant != HAND_UNPUBLISHED;
+		mt->mt_pc = HELD_RELEASE;
+		return (true);
+	case HELD_RELEASE:
+		s->s_word = mt->mt_v;
+		s->s_bumps += modifies(t, mt->mt_round);
+		if (other != NULL && other->mt_handed != 0)
+			other->mt_handed = 2;
+		mt->mt_v = 0;
+		mt->mt_pc = WAKE_CLEAR;
+		return (true);
+	case FREED_CHAIN:
+		if (!take_chain(s, t))
+			return (false);
+		mt->mt_pc = WAKE_CLEAR;
+		if ((s->s_word & W) != 0) {
+			signal_first(s, t);
+			if (!w_stays(s, mt))
+				mt->mt_pc = FREED_AND;
+		}
+		return (true);
+	case FREED_AND:
+		s->s_word &= (uint8_t)~W;
+		mt->mt_pc = WAKE_CLEAR;
+		return (true);
+	case WAKE_CLEAR:
+		/* The scan that could tell this from the next waits for both. */
+		mt->mt_held = 0;
+		drop_chain(s, t);
+		mt->mt_pc = mt->mt_woke != 0 ? WAKE_RUN : WAKE_RETURN;
+		if (mt->mt_woke == 0 && mt->mt_returns == 0)
+			next_round(mt);
+		return (true);
+	case WAKE_RUN:
+		other->mt_off = 1;
+		mt->mt_pc = WAKE_RETURN;
+		if (mt->mt_returns == 0)
+			next_round(mt);
+		return (true);
+	case WAKE_RETURN:
+		for (unsigned i = 0; i < NTHREADS; i++) {
+			if ((mt->mt_returns & (1u << i)) != 0)
+				s->s_td[i].mt_back = 1;
+		}
+		next_round(mt);
+		return (true);
+	default:
+		return (false);
+	}
+}
+
+static bool
+step(void *state, unsigned t, unsigned choice)
+{
+	struct state *s = state;
+	uint8_t pc = s->s_td[t].mt_pc;
+
+	if (pc <= HARD_CLEAR)
+		return (step_lock(s, t, choice));
+	if (pc <= BLOCK_QUEUE)
+		return (step_mark(s, t, choice));
+	if (pc <= LEAVE_CHAIN)
+		return (step_sleep(s, t, choice));
+	if (pc <= UNLOCK_CLEAR)
+		return (step_unlock(s, t, choice));
+	return (step_wake(s, t, choice));
+}
+
+static bool
+owns(const struct model_thread *mt)
+{
+	switch ((enum pc)mt->mt_pc) {
+	case LOCK_LATE:
+	case INSIDE:
+	case UNLOCK_EARLY:
+	case UNLOCK_LOAD:
+	case UNLOCK_STORE:
+	case UNLOCK_ADD:
+	case HELD_CHAIN:
+	case HELD_GIVE:
+	case HELD_RELEASE:
+		return (true);
+	default:
+		return (mt->mt_handed == 2);
+	}
+}
+
+/* Will it come to the chain lock, or has it been there and is on its way out? */
+static bool
+comes(const struct state *s, unsigned t)
+{
+	const struct model_thread *mt = &s->s_td[t];
+
+	return (mt->mt_pc == FREED_CHAIN || mt->mt_pc == HELD_CHAIN ||
+	    (owns(mt) && (s->s_word & W) != 0));
+}
+
+/* Is some thread bound to come and see to those on the queue? */
 static bool
 someone_comes(const struct state *s)
 {
@@ -347,49 +736,48 @@ someone_comes(const struct state *s)
 
 	for (unsigned t = 0; t < NTHREADS; t++) {
 		mt = &s->s_td[t];
-		if (queued(s, t))
+		if (mt->mt_pc == FREED_CHAIN)
+			return (true);
+		if (queued(s, t)) {
+			/* It lends for a time only, or has the loan back. */
+			if ((mt->mt_pc == LENDING &&
+				(mt->mt_exact == 0 || mt->mt_back != 0)) ||
+			    mt->mt_pc == LEAVE_CHAIN)
+				return (true);
 			continue;
-		switch ((enum pc)mt->mt_pc) {
-		case CHAIN_FOR_WAKE:
-		case WAKE_LOAD:
-		case WAKE_TAKE:
-			return (true); /* a releaser that saw W */
-		case BLOCK_SLEEP:
-		case BLOCK_TOKEN:
-			if (mt->mt_told != 0)
-				return (true); /* woken, and told */
-			break;
-		case HARD_LOAD:
-		case HARD_CAS:
-		case CHAIN_FOR_BLOCK:
-		case BLOCK_LOAD:
-		case BLOCK_CAS:
-		case BLOCK_ENQUEUE:
-			if (mt->mt_bits == (L | W))
-				return (true); /* the same, a little later */
-			break;
-		default:
-			break;
 		}
+		if (mt->mt_bits == (L | W))
+			return (true); /* woken, told, and back */
+		if (mt->mt_told != 0 && mt->mt_handed == 0 &&
+		    (mt->mt_pc == ASLEEP || mt->mt_pc == LENDING ||
+			mt->mt_pc == LOOK_CHAIN || mt->mt_pc == LEAVE_CHAIN))
+			return (true); /* woken, and told */
 	}
 	return (false);
 }
 
-/* NULL, or what is wrong with a state. */
 static const char *
-complaint(const struct state *s)
+complaint(const void *state)
 {
-	unsigned inside = 0;
+	const struct state *s = state;
+	const struct model_thread *mt;
+	unsigned owners = 0;
 
 	for (unsigned t = 0; t < NTHREADS; t++) {
-		if (s->s_td[t].mt_pc >= INSIDE &&
-		    s->s_td[t].mt_pc <= UNLOCK_ADD)
-			inside++;
+		mt = &s->s_td[t];
+		owners += owns(mt);
+		/* Its loan is on nobody's list to return. */
+		if (mt->mt_pc == LENDING && mt->mt_exact != 0 &&
+		    mt->mt_lent != 0 && s->s_chain == 0 &&
+		    !comes(s, mt->mt_lent - 1u))
+			return ("a loan to one who does not come");
 	}
-	if (inside > 1)
-		return ("two threads are inside");
-	if (inside == 1 && (s->s_word & L) == 0)
-		return ("a thread is inside and L is clear");
+	if (s->s_broken != 0)
+		return ("a lender leaves the queue that it is not on");
+	if (owners > 1)
+		return ("two threads own the word");
+	if (owners == 1 && (s->s_word & L) == 0)
+		return ("a thread owns the word and L is clear");
 	if (s->s_word / ONE != s->s_bumps)
 		return ("the generation does not count the modifications");
 	if (s->s_queued > 0 && s->s_chain == 0 &&
@@ -398,100 +786,55 @@ complaint(const struct state *s)
 	return (NULL);
 }
 
-/* A set of states: open addressing, grown by rehashing. */
-static struct state *set;
-static uint8_t *set_used;
-static size_t set_size, set_n;
-
-static size_t
-hash(const struct state *s)
-{
-	const uint8_t *p = (const uint8_t *)s;
-	uint64_t h = UINT64_C(1469598103934665603);
-
-	for (size_t i = 0; i < sizeof(*s); i++)
-		h = (h ^ p[i]) * UINT64_C(1099511628211);
-	return ((size_t)(h ^ (h >> 32)));
-}
-
-/* True if it was not there. */
 static bool
-set_insert(const struct state *s)
+all_done(const void *state, const char **wrongp)
 {
-	size_t i;
+	const struct state *s = state;
 
-	assert_true(set_n < set_size / 2);
-	for (i = hash(s) & (set_size - 1); set_used[i] != 0;
-	     i = (i + 1) & (set_size - 1)) {
-		if (memcmp(&set[i], s, sizeof(*s)) == 0)
+	for (unsigned t = 0; t < NTHREADS; t++) {
+		if (s->s_td[t].mt_pc != DONE)
 			return (false);
 	}
-	set[i] = *s;
-	set_used[i] = 1;
-	set_n++;
+	if ((s->s_word & (L | W)) != 0)
+		*wrongp = "the word is not bare in the end";
 	return (true);
 }
 
-/* Walk all states.  Returns NULL, or the first thing found wrong. */
 static const char *
-walk(void)
+walk(size_t *np)
 {
-	struct state first, next, s, *stack;
-	size_t depth = 0;
-	const char *wrong = NULL;
-	bool stuck, done;
-
-	set_size = (size_t)1 << 21;
-	set_n = 0;
-	set = malloc(set_size * sizeof(*set));
-	set_used = calloc(set_size, 1);
-	stack = malloc(set_size / 2 * sizeof(*stack));
-	assert_non_null(set);
-	assert_non_null(set_used);
-	assert_non_null(stack);
+	const struct model_walk mw = {
+		.mw_size = sizeof(struct state),
+		.mw_nthreads = NTHREADS,
+		.mw_step = step,
+		.mw_complaint = complaint,
+		.mw_done = all_done,
+	};
+	struct state first;
 
 	memset(&first, 0, sizeof(first));
 	for (unsigned t = 0; t < NTHREADS; t++)
 		first.s_td[t].mt_bits = L;
-	(void)set_insert(&first);
-	stack[depth++] = first;
-	while (depth > 0 && wrong == NULL) {
-		s = stack[--depth];
-		wrong = complaint(&s);
-		stuck = done = true;
-		for (unsigned t = 0; t < NTHREADS && wrong == NULL; t++) {
-			done &= s.s_td[t].mt_pc == DONE;
-			next = s;
-			if (!step(&next, t))
-				continue;
-			stuck = false;
-			if (set_insert(&next))
-				stack[depth++] = next;
-		}
-		if (wrong == NULL && stuck && !done)
-			wrong = "a wake-up is lost";
-		else if (wrong == NULL && done && (s.s_word & (L | W)) != 0)
-			wrong = "the word is not bare in the end";
-	}
-
-	free(stack);
-	free(set_used);
-	free(set);
-	return (wrong);
+	return (model_walk(&mw, &first, np));
 }
 
 static void
 protocol_holds_in_every_interleaving(void **state)
 {
 	const char *wrong;
+	size_t n;
 
 	(void)state;
 	mutant = CORRECT;
-	wrong = walk();
-	print_message("%zu states\n", set_n);
-	if (wrong != NULL)
-		fail_msg("%s", wrong);
-	assert_true(set_n > 1000);
+	for (int form = 0; form < 2; form++) {
+		portable = form == 0;
+		wrong = walk(&n);
+		print_message("%s release: %zu states\n",
+		    portable ? "portable" : "restartable", n);
+		if (wrong != NULL)
+			fail_msg("%s", wrong);
+		assert_true(n > 1000);
+	}
 }
 
 static void
@@ -499,14 +842,22 @@ every_mutant_is_caught(void **state)
 {
 	const char *wrong;
 	unsigned alive = 0;
+	size_t n;
 
 	(void)state;
 	for (mutant = CORRECT + 1; mutant < NMUTANTS; mutant++) {
-		wrong = walk();
-		print_message("%s: %s\n", mutant_names[mutant],
-		    wrong != NULL ? wrong : "NOT CAUGHT");
-		if (wrong == NULL)
-			alive++;
+		for (int form = 0; form < 2; form++) {
+			portable = form == 0;
+			if ((mutants[mutant].forms &
+				(portable ? PORTABLE : SECTION)) == 0)
+				continue;
+			wrong = walk(&n);
+			print_message("%s, %s: %s\n", mutants[mutant].text,
+			    portable ? "portable" : "restartable",
+			    wrong != NULL ? wrong : "NOT CAUGHT");
+			if (wrong == NULL)
+				alive++;
+		}
 	}
 	assert_int_equal(alive, 0);
 }
