@@ -53,9 +53,9 @@ static const struct opt locks_opts[] = {
 	{ "readers", "PCT", OPT_UNSIGNED, LK(lk_readers), 0, 100,
 	    "holds that only read, shared where the lock can (default 0)" },
 	{ "priority", "none|sim|fifo", OPT_STRING, LK(lk_priority_text), 0, 0,
-	    "four priorities in turn: the model's, or SCHED_FIFO's, which\n"
-	    "needs a privilege and leaves out locks that only spin\n"
-	    "(default none)" },
+	    "four priorities in turn, the most urgent first: the model's,\n"
+	    "or SCHED_FIFO's, which needs a privilege and leaves out locks\n"
+	    "that only spin (default none)" },
 	{ "ops", "N", OPT_U64, LK(lk_ops), 1, UINT64_C(1) << 40,
 	    "each thread does so many, however long it takes: who ends\n"
 	    "late was treated badly" },

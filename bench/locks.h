@@ -44,6 +44,7 @@
 #define LOCKS_BASELINE    "pthread_mutex"
 #define LOCKS_THREADS_MAX 1024
 #define LOCKS_MAX         (1u << 22)
+#define LOCKS_PRIORITIES  4
 
 /* A machine's threads and locks: what a backend needs around it. */
 struct locks_bed {
@@ -86,8 +87,9 @@ enum locks_kind {
 
 enum locks_priority {
 	LOCKS_PRI_NONE, /* all alike */
-	LOCKS_PRI_SIM,  /* the model's, four of them in turn */
-	LOCKS_PRI_FIFO, /* the host's SCHED_FIFO, four of them in turn */
+	/* Threads get four of them in turn, the most urgent first. */
+	LOCKS_PRI_SIM,  /* the model's */
+	LOCKS_PRI_FIFO, /* the host's, of SCHED_FIFO */
 };
 
 struct locks_load {
@@ -131,6 +133,7 @@ struct locks_sample {
 	/* Of the second run. */
 	struct hist lsa_wait;
 	struct hist lsa_hold;
+	struct hist *lsa_urgency; /* [LOCKS_PRIORITIES] waits, or NULL */
 	uint64_t lsa_streak;
 };
 

@@ -397,6 +397,46 @@ print_times(const struct locks *lk, size_t series)
 	free(h);
 }
 
+/* Waits by priority, the most urgent first. */
+static void
+print_urgencies(const struct locks *lk, size_t series)
+{
+	struct hist *h = bench_calloc(1, sizeof(h[0]));
+	struct table *t = table_create("lrrrrrrrr");
+	char buf[TABLE_NUMBER_MAX];
+
+	table_cell(t, "wait us,\npriority");
+	for (unsigned u = 0; u < LOCKS_PRIORITIES; u++) {
+		table_cell(t, "%u\np99", u + 1);
+		table_cell(t, "\nmax");
+	}
+	table_rule(t);
+	for (size_t b = 0; b < lk->lk_nbackends; b++) {
+		if (!ran(lk, series, b))
+			continue;
+		table_cell(t, "%s", lk->lk_backends[b]->plo_name);
+		for (unsigned u = 0; u < LOCKS_PRIORITIES; u++) {
+			memset(h, 0, sizeof(h[0]));
+			for (unsigned r = 0; r < lk->lk_repeats; r++) {
+				const struct locks_sample *lsa =
+				    locks_at(lk, series, b, r);
+
+				if (counts(lsa))
+					hist_merge(h, &lsa->lsa_urgency[u]);
+			}
+			table_cell(t, "%s",
+			    table_number(
+				buf, (double)hist_quantile(h, 0.99) / 1e3));
+			table_cell(
+			    t, "%s", table_number(buf, (double)h->h_max / 1e3));
+		}
+	}
+	(void)fprintf(lk->lk_out, "\n");
+	table_print(t, lk->lk_out);
+	table_destroy(t);
+	free(h);
+}
+
 void
 locks_print_series(const struct locks *lk, size_t series)
 {
@@ -411,6 +451,8 @@ locks_print_series(const struct locks *lk, size_t series)
 	}
 	print_throughput(lk, series);
 	print_times(lk, series);
+	if (lk->lk_series[series].ll_priority != LOCKS_PRI_NONE)
+		print_urgencies(lk, series);
 }
 
 void

@@ -119,6 +119,14 @@ locks_record_run(
 	record_set_u64(o, "unbound", lsa->lsa_unbound);
 	(void)json_object_set_new(o, "wait", record_times(&lsa->lsa_wait));
 	(void)json_object_set_new(o, "hold", record_times(&lsa->lsa_hold));
+	if (lsa->lsa_urgency != NULL) {
+		json_t *a = json_array();
+
+		for (unsigned u = 0; u < LOCKS_PRIORITIES; u++)
+			(void)json_array_append_new(
+			    a, record_times(&lsa->lsa_urgency[u]));
+		(void)json_object_set_new(o, "wait_by_priority", a);
+	}
 	record_write(lk->lk_record, o);
 }
 

@@ -172,6 +172,10 @@ fill_threads(const struct run *r, struct locks_sample *lsa)
 		writes += w->w_writes;
 		if (w->w_wait != NULL) {
 			hist_merge(&lsa->lsa_wait, w->w_wait);
+			if (lsa->lsa_urgency != NULL)
+				hist_merge(
+				    &lsa->lsa_urgency[i % LOCKS_PRIORITIES],
+				    w->w_wait);
 			hist_merge(&lsa->lsa_hold, w->w_hold);
 			if (w->w_streak > lsa->lsa_streak)
 				lsa->lsa_streak = w->w_streak;
@@ -205,7 +209,7 @@ conduct(struct run *r, struct locks_sample *lsa)
 
 	/* Who ends the run must get a CPU. */
 	if (fifo)
-		error = fifo_set(NPRIORITIES);
+		error = fifo_set(LOCKS_PRIORITIES);
 	n = error == 0 ? start_workers(r, &error) : 0;
 	/* With fewer threads than asked for, what is there has nothing to do. */
 	if (error != 0)
@@ -319,6 +323,9 @@ locks_run(const struct locks_load *ll, const struct pv_lock_ops *ops,
 	memset(lsa, 0, sizeof(*lsa));
 	lsa->lsa_thread_ops =
 	    bench_calloc(ll->ll_threads, sizeof(lsa->lsa_thread_ops[0]));
+	if (ll->ll_priority != LOCKS_PRI_NONE)
+		lsa->lsa_urgency =
+		    bench_calloc(LOCKS_PRIORITIES, sizeof(lsa->lsa_urgency[0]));
 	lsa->lsa_has_steal = osstat_steal(&steal0, &total0);
 	lsa->lsa_pause_ns = spinwork_pause_ns();
 	error = run_once(ll, ops, false, lsa);
@@ -336,5 +343,7 @@ void
 locks_sample_free(struct locks_sample *lsa)
 {
 	free(lsa->lsa_thread_ops);
+	free(lsa->lsa_urgency);
 	lsa->lsa_thread_ops = NULL;
+	lsa->lsa_urgency = NULL;
 }

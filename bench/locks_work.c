@@ -234,13 +234,14 @@ locks_work(void *arg)
 	int pri = PRI_DEFAULT;
 
 	if (ll->ll_priority == LOCKS_PRI_SIM)
-		pri += (int)(w->w_i % NPRIORITIES) * PRI_STEP;
+		pri += (int)(w->w_i % LOCKS_PRIORITIES) * PRI_STEP;
 	w->w_error =
 	    locks_bed_attach(&r->r_bed, w->w_i % r->r_ncpus, pri, &w->w_td);
 	pass_gate(r);
 	/* Not before: a waiting thread would keep those below from the gate. */
 	if (w->w_error == 0 && ll->ll_priority == LOCKS_PRI_FIFO)
-		w->w_error = fifo_set(w->w_i % NPRIORITIES);
+		w->w_error =
+		    fifo_set(LOCKS_PRIORITIES - 1 - w->w_i % LOCKS_PRIORITIES);
 	if (w->w_error == 0) {
 		w->w_has_switches = osstat_switches(&voluntary, &involuntary);
 		if (ll->ll_kind == LOCKS_PAIR)

@@ -15,9 +15,6 @@
 #define PAIR_BATCH   256  /* pairs between two readings of the clock */
 #define PAIR_BATCHES 4096 /* kept, the last ones */
 
-/* Levels of SCHED_FIFO; the thread that ends the run is above all. */
-#define NPRIORITIES 4
-
 struct run;
 
 /* What a thread does in a run. */

@@ -379,7 +379,7 @@ run locks $small --threads 1,3 --inside short,500 --locks 4 --readers 20 \
     --priority sim --json "$tmp/runs.jsonl"
 claim "locks succeeds" equal "$status" 0
 for title in "time x" "Mops/s" "longest" "wait us" "hold us" "pause" "line" \
-    "steal"; do
+    "steal" "priority  "; do
 	claim "locks prints $title" out_has "$title"
 done
 for lock in pthread_mutex rwlock mtx8 gen2 gen1 none; do
