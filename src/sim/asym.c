@@ -8,6 +8,8 @@
 
 #include "sim/asym.h"
 
+#include <stddef.h>
+
 #if ASYM_POSSIBLE && defined(__has_include)
 #if __has_include(<sys/rseq.h>)
 #include <sys/rseq.h>

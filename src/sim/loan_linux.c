@@ -131,6 +131,8 @@ loan_block(struct thread *td, uint64_t deadline_ns)
 		    deadline_ns != UINT64_MAX ? &ts : NULL);
 	} while (error == EINTR || error == EAGAIN);
 	if (error == 0) {
+		/* Acquire: the borrower is done with us; loan_return(). */
+		(void)atomic_load_explicit(&td->td_loan, memory_order_acquire);
 		/* Relaxed: nobody else uses the word now. */
 		atomic_store_explicit(&td->td_loan, 0, memory_order_relaxed);
 	}
@@ -146,10 +148,12 @@ loan_return(struct thread *td)
 	uint32_t v = curthread()->td_tid;
 	int error;
 
-	/* Relaxed: a loan orders nothing. */
+	/* Release: whoever walks a list of lenders has left this one. */
 	if (atomic_compare_exchange_strong_explicit(&td->td_loan, &v, 0,
-		memory_order_relaxed, memory_order_relaxed))
+		memory_order_release, memory_order_relaxed))
 		return;
+	/* Release: the same, in an operation that changes nothing. */
+	(void)atomic_fetch_or_explicit(&td->td_loan, 0, memory_order_release);
 	do {
 		error = futex_pi(&td->td_loan, FUTEX_UNLOCK_PI, NULL);
 	} while (error == EAGAIN || error == EINTR);
