@@ -586,6 +586,53 @@ spinner_gives_up_and_blocks_as_a_waiter(void **state)
 	spy_end();
 }
 
+/* The main thread's priority, once what is under way on the chain is done. */
+static int
+lent_priority(const void *key)
+{
+	struct thread *td = lt.lt_td;
+	int pri;
+
+	turnstile_chain_unlock(turnstile_chain_lock(td, key));
+	leaf_lock(&td->td_pri_lock, td->td_sim);
+	pri = td->td_pri;
+	leaf_unlock(&td->td_pri_lock);
+	return (pri);
+}
+
+static void
+waiters_lend_to_a_writer_and_not_to_readers(void **state)
+{
+	static struct lt_thread lth[2];
+	static struct shared s;
+
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	/* Relaxed: no thread is there yet.  One reader is enough for all. */
+	atomic_store_explicit(&s.s_inside, NTHREADS / 2, memory_order_relaxed);
+	s.s_a = NTHREADS / 2;
+	rw_init(&s.s_rw, "test", 0);
+	rw_wlock(&s.s_rw);
+	lt_start(&lt, &lth[0], PRI_DEFAULT - 20, enter, &s, 0);
+	lt_await_blocked(&lth[0], &s.s_rw.rw_lock);
+	assert_int_equal(lent_priority(&s.s_rw.rw_lock), PRI_DEFAULT - 20);
+	lt_start(&lt, &lth[1], PRI_DEFAULT - 40, enter, &s, NTHREADS - 1);
+	lt_await_blocked(&lth[1], &s.s_rw.rw_lock);
+	assert_int_equal(lent_priority(&s.s_rw.rw_lock), PRI_DEFAULT - 40);
+
+	/* Both go on waiting. */
+	rw_downgrade(&s.s_rw);
+	assert_int_equal(lent_priority(&s.s_rw.rw_lock), PRI_DEFAULT);
+	assert_true(rw_try_upgrade(&s.s_rw));
+	assert_int_equal(lent_priority(&s.s_rw.rw_lock), PRI_DEFAULT - 40);
+	rw_wunlock(&s.s_rw);
+	assert_int_equal(lent_priority(&s.s_rw.rw_lock), PRI_DEFAULT);
+	lt_join(&lth[0]);
+	lt_join(&lth[1]);
+	assert_int_equal(s.s_trail[0], NTHREADS / 2 + 1); /* writer first */
+	assert_true(word(&s.s_rw) == 0);
+}
+
 static void
 assertions_know_the_state(void **state)
 {
@@ -673,6 +720,7 @@ main(void)
 		cmocka_unit_test(
 		    readers_left_to_the_spinner_are_woken_by_its_release),
 		cmocka_unit_test(spinner_gives_up_and_blocks_as_a_waiter),
+		cmocka_unit_test(waiters_lend_to_a_writer_and_not_to_readers),
 		cmocka_unit_test(assertions_know_the_state),
 		cmocka_unit_test(misuse_panics_with_invariants),
 	};

@@ -63,6 +63,11 @@
  * spinner never leaves the word free: it gives up only where, under the chain
  * lock, it finds it held, and clears S in the CAS that says so.
  *
+ * Lending.  A writer with a waiter bit in its word cannot leave, or become a
+ * reader, but by the chain lock, and gives back there what was lent to it.  Without
+ * one it is nobody's owner (rwlock.c).  Who acquires a word that has bits says so
+ * to those on the queues: turnstile_claim().
+ *
  * Lock order.  The word, then its turnstile chain.
  *
  * Not provided.  Fairness: running writers may barge, and a stream of writers
@@ -158,7 +163,7 @@ spin_for_readers(_Atomic uint64_t *word, uint64_t v, struct lock_delay *ld,
 {
 	uint64_t n = rw_readers(v);
 
-	if (++*rounds > RW_READER_ROUNDS || !lock_delay(ld))
+	if (++*rounds > RW_READER_ROUNDS || !lock_delay_seen(ld, v))
 		return (false);
 	if ((v & RW_LOCK_WRITE_SPINNER) == 0) {
 		/* Relaxed: it only keeps readers out. */
@@ -195,7 +200,7 @@ rw_word_wlock_hard(
 		}
 		check_word(v, word, td, rk);
 		if ((v & RW_LOCK_WRITE) != 0) {
-			if (owner_runs(v) && lock_delay(&ld))
+			if (owner_runs(v) && lock_delay_seen(&ld, v))
 				continue;
 		} else if (spin_for_readers(word, v, &ld, &rounds, &spinner)) {
 			continue;
@@ -248,9 +253,10 @@ rw_word_rlock_hard(
 		}
 		check_word(v, word, td, rk);
 		if ((v & RW_LOCK_WRITE) != 0) {
-			if (owner_runs(v) && lock_delay(&ld))
+			if (owner_runs(v) && lock_delay_seen(&ld, v))
 				continue;
-		} else if (++rounds <= RW_READER_ROUNDS && lock_delay(&ld)) {
+		} else if (++rounds <= RW_READER_ROUNDS &&
+		    lock_delay_seen(&ld, v)) {
 			continue;
 		}
 
@@ -287,7 +293,7 @@ choose_waiters(
 
 	*bitsp = 0;
 	woken = turnstile_signal(tc, word, TS_EXCLUSIVE_QUEUE);
-	if (woken == NULL)
+	if (turnstile_empty(tc, word, TS_EXCLUSIVE_QUEUE) && woken == NULL)
 		return (turnstile_broadcast(tc, word, TS_SHARED_QUEUE));
 	if (!turnstile_empty(tc, word, TS_EXCLUSIVE_QUEUE))
 		*bitsp |= RW_LOCK_WRITE_WAITERS;
@@ -419,6 +425,8 @@ downgrade_hard(
 	if (turnstile_empty(tc, word, TS_EXCLUSIVE_QUEUE)) {
 		woken = turnstile_broadcast(tc, word, TS_SHARED_QUEUE);
 		v = 0;
+	} else {
+		turnstile_disown(tc, word);
 	}
 	/* Release: readers see what we wrote.  Nobody else can write now. */
 	atomic_store_explicit(

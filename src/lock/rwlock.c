@@ -10,13 +10,14 @@ static struct thread *
 rw_owner(struct thread *td, const void *key, unsigned nth, unsigned *np)
 {
 	const _Atomic uint64_t *word = key;
+	uint64_t v;
 
 	(void)td;
 	(void)nth;
 	*np = 1;
-	/* Relaxed: the chain lock keeps a writer from leaving. */
-	return (
-	    rw_word_owner(atomic_load_explicit(word, memory_order_relaxed)));
+	/* Relaxed: with a bit set the chain lock keeps a writer from leaving. */
+	v = atomic_load_explicit(word, memory_order_relaxed);
+	return ((v & RW_LOCK_WAITERS) != 0 ? rw_word_owner(v) : NULL);
 }
 
 const struct rw_kind rw_kind_rw = {

@@ -701,6 +701,15 @@ ts_return(struct turnstile *ts, struct thread *self)
 	}
 }
 
+void
+turnstile_disown(struct turnstile_chain *tc, const void *key)
+{
+	struct turnstile *ts = *ts_find(tc, key);
+
+	if (ts != NULL)
+		ts_return(ts, curthread());
+}
+
 /* Take up to max threads off a queue. */
 static struct thread *
 ts_take_many(struct turnstile_chain *tc, const void *key, enum ts_queue queue,

@@ -107,6 +107,12 @@ struct thread *turnstile_broadcast(
  */
 bool turnstile_handoff(struct thread *td);
 
+/*
+ * For curthread(), which keeps the lock but not as somebody to whom a priority
+ * is lent: gives back what was.  Then turnstile_unlock_wake(), as above.
+ */
+void turnstile_disown(struct turnstile_chain *tc, const void *key);
+
 /* Does nobody wait on that queue of key? */
 bool turnstile_empty(
     struct turnstile_chain *tc, const void *key, enum ts_queue queue);
