@@ -23,12 +23,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "kern/kassert.h"
+#include "lock/lock_env.h"
 #include "lock/rwlock.h"
 #include "lock_util.h"
 #include "pmapsim/pv_lock.h"
@@ -737,6 +739,116 @@ misuse_panics_with_invariants(void **state)
 	panic_handler = saved;
 }
 
+/* What is detected in every build, by a lock that knows its owner. */
+static void
+release_by_another(void *arg, unsigned i)
+{
+	(void)arg;
+	(void)i;
+	ops->plo_unlock(word, true);
+}
+
+static _Thread_local sigjmp_buf *escape;
+static _Atomic unsigned escaped;
+
+/* A panic in a worker: it goes on behind the call. */
+static void
+panic_in_worker(const char *file, int line, const char *msg)
+{
+	(void)file;
+	(void)line;
+	(void)msg;
+	/* Relaxed: a count, read after the thread is joined. */
+	atomic_fetch_add_explicit(&escaped, 1, memory_order_relaxed);
+	siglongjmp(*escape, 1);
+}
+
+static void
+try_to_release(void *arg, unsigned i)
+{
+	sigjmp_buf here;
+
+	escape = &here;
+	if (sigsetjmp(here, 0) == 0)
+		release_by_another(arg, i);
+}
+
+static void
+an_owner_is_told_from_others_in_every_build(void **state)
+{
+	static const char *const names[] = { "mtx8", "gen2" };
+	panic_handler_fn *saved = panic_handler;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		ops = pv_lock_ops_lookup(names[i]);
+		word_make();
+		lock();
+		panic_handler = panic_in_test;
+		expect_assert_failure(ops->plo_lock(word));
+		panic_handler = panic_in_worker;
+		/* Relaxed: no thread is there. */
+		atomic_store_explicit(&escaped, 0, memory_order_relaxed);
+		lt_run(&lt, 1, try_to_release, NULL);
+		/* Relaxed: the thread is joined. */
+		assert_int_equal(
+		    atomic_load_explicit(&escaped, memory_order_relaxed), 1);
+		panic_handler = saved;
+		assert_true(ops->plo_owned(word));
+		unlock(false);
+		word_unmake();
+	}
+}
+
+static void
+gen2_is_not_destroyed_while_held(void **state)
+{
+	panic_handler_fn *saved = panic_handler;
+
+	(void)state;
+	ops = pv_lock_ops_lookup("gen2");
+	if (ops->plo_destroy == NULL)
+		skip(); /* without invariants headers are not looked at */
+	word_make();
+	lock();
+	panic_handler = panic_in_test;
+	expect_assert_failure(ops->plo_destroy(word));
+	panic_handler = saved;
+	unlock(false);
+	word_unmake();
+}
+
+static void
+gen2_counts_generations_that_wrap(void **state)
+{
+	struct lock_env *le = lt.lt_sim->sim_locks;
+	_Atomic uint32_t *gen = (_Atomic uint32_t *)(void *)word;
+	uint64_t before;
+
+	(void)state;
+	ops = pv_lock_ops_lookup("gen2");
+	word_make();
+	/* Relaxed: no other thread is there. */
+	atomic_store_explicit(gen, UINT32_MAX - 3, memory_order_relaxed);
+	/* Relaxed: as above. */
+	before = atomic_load_explicit(&le->le_gen_wraps, memory_order_relaxed);
+	lock();
+	unlock(false);
+	assert_int_equal(generation(), UINT32_MAX >> 2);
+	/* Relaxed: as above. */
+	assert_true(atomic_load_explicit(
+			&le->le_gen_wraps, memory_order_relaxed) == before);
+	for (int i = 0; i < 3; i++) {
+		lock();
+		unlock(true);
+		assert_int_equal(whole_word(), i << 2);
+		/* Relaxed: as above. */
+		assert_true(atomic_load_explicit(&le->le_gen_wraps,
+				memory_order_relaxed) == before + 1);
+	}
+	word_unmake();
+}
+
 #define RUN(name, tests)                                                       \
 	cmocka_run_group_tests_name(                                           \
 	    name, tests, backend_setup, backend_teardown)
@@ -789,6 +901,13 @@ main(int argc, char *argv[])
 		cmocka_unit_test(checker_catches_a_busted_lock),
 		cmocka_unit_test(relaxed_release_is_caught_by_tsan),
 	};
+	const struct CMUnitTest owner_tests[] = {
+		cmocka_unit_test(an_owner_is_told_from_others_in_every_build),
+		cmocka_unit_test(gen2_is_not_destroyed_while_held),
+		cmocka_unit_test(gen2_counts_generations_that_wrap),
+	};
+	/* With another than the host's own form of release: sim/asym.h. */
+	static const char *const portable[] = { "mtx8", "gen2" };
 	const struct pv_lock_ops *const *list = pv_lock_ops_list();
 	int failed = 0;
 
@@ -803,5 +922,14 @@ main(int argc, char *argv[])
 	ops = &foreign;
 	failed += run_backend();
 	failed += RUN("own", own_tests);
+	failed += RUN("owner", owner_tests);
+
+	if (setenv("PMAPSIM_RELEASE", "portable", 1) != 0)
+		return (1);
+	for (size_t i = 0; i < sizeof(portable) / sizeof(portable[0]); i++) {
+		ops = pv_lock_ops_lookup(portable[i]);
+		failed += run_backend();
+	}
+	failed += RUN("owner, portable", owner_tests);
 	return (failed == 0 ? 0 : 1);
 }
