@@ -197,6 +197,35 @@ every_waiter_is_woken_in_the_end(void **state)
 }
 
 static void
+owner_may_recurse_where_it_is_allowed(void **state)
+{
+	static struct lt_thread lth;
+	static struct shared s;
+
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	mtx_init(&s.s_mtx, "test", MTX_RECURSE);
+	mtx_lock(&s.s_mtx);
+	assert_true((word(&s.s_mtx) & MTX_RECURSED) == 0);
+	mtx_lock(&s.s_mtx);
+	assert_true(mtx_trylock(&s.s_mtx));
+	assert_true((word(&s.s_mtx) & MTX_RECURSED) != 0);
+	lt_start(&lt, &lth, PRI_DEFAULT, leave_trail, &s, 7);
+	lt_await_blocked(&lth, &s.s_mtx.mtx_lock);
+	mtx_unlock(&s.s_mtx);
+	assert_true((word(&s.s_mtx) & MTX_RECURSED) != 0);
+	mtx_unlock(&s.s_mtx);
+	assert_true((word(&s.s_mtx) & MTX_RECURSED) == 0);
+	assert_true(mtx_owned(&s.s_mtx));
+	assert_int_equal(s.s_plain, 0);
+	mtx_unlock(&s.s_mtx);
+	lt_join(&lth);
+	assert_int_equal(s.s_trail[0], 7);
+	assert_true(word(&s.s_mtx) == MTX_UNOWNED);
+	mtx_destroy(&s.s_mtx);
+}
+
+static void
 padded_mutex_has_its_line_alone(void **state)
 {
 	(void)state;
@@ -245,6 +274,7 @@ main(void)
 		cmocka_unit_test(trylock_fails_while_another_owns),
 		cmocka_unit_test(waiters_enter_by_priority_then_by_age),
 		cmocka_unit_test(every_waiter_is_woken_in_the_end),
+		cmocka_unit_test(owner_may_recurse_where_it_is_allowed),
 		cmocka_unit_test(padded_mutex_has_its_line_alone),
 		cmocka_unit_test(misuse_panics_with_invariants),
 	};

@@ -9,8 +9,8 @@
  *	+--------------------------------------------+---+---+---+
  *
  * C, contested, is set while threads may be asleep on the word's turnstile, D
- * once the mutex is destroyed.  R is FreeBSD's bit for recursion, which ours
- * does not allow.  Transitions, as (owner, C):
+ * once the mutex is destroyed, R while its owner has locked a struct mtx again
+ * that allows it (mtx.h).  Transitions, as (owner, C):
  *
  *	lock		0,0 -> td,0		CAS, any thread
  *	lock, woken	0,0 -> td,0 or td,1	CAS, a woken thread: see 3
@@ -61,7 +61,7 @@
  * owner in one store.
  *
  * Detected, in every build: recursion, on the way to sleep; release by a thread
- * that is not the owner.  Recursion is not provided.
+ * that is not the owner.  The word itself does not recurse.
  *
  * Source: FreeBSD releng/12.1, sys/kern/kern_mutex.c.
  * Differs: as above; and an owner is taken to run unless it is blocked itself.

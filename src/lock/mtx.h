@@ -37,7 +37,9 @@ struct mtx_padalign {
 	_Alignas(CACHE_LINE_SIZE) struct mtx mtx;
 };
 
-/* name: a constant string.  flags: LO_DUPOK or 0. */
+#define MTX_RECURSE LO_RECURSABLE /* its owner may lock it again */
+
+/* name: a constant string.  flags: LO_DUPOK, MTX_RECURSE. */
 void mtx_init(struct mtx *m, const char *name, uint32_t flags);
 /* Unowned and without waiters. */
 void mtx_destroy(struct mtx *m);
@@ -95,11 +97,30 @@ mtx_word_owned(const _Atomic uint64_t *word)
 	    v != MTX_UNOWNED);
 }
 
+/*
+ * The owner again?  True: done.  The owner alone counts, in lo_data; the word
+ * shows it; the profile and the witness are not told.
+ */
+static inline bool
+mtx_recurse(struct mtx *m)
+{
+	if (__predict_true((m->lock_object.lo_flags & MTX_RECURSE) == 0) ||
+	    !mtx_word_owned(&m->mtx_lock))
+		return (false);
+	m->lock_object.lo_data++;
+	/* Relaxed: for those who look at the word; we own it. */
+	atomic_fetch_or_explicit(
+	    &m->mtx_lock, MTX_RECURSED, memory_order_relaxed);
+	return (true);
+}
+
 static inline void
 mtx_lock_at(struct mtx *m, const char *file, int line)
 {
 	struct thread *td = curthread();
 
+	if (mtx_recurse(m))
+		return;
 	KASSERT(td != NULL, ("mutex %p: not attached", (void *)m));
 	if (lock_hooked(td))
 		mtx_lock_hooked(m, td, file, line);
@@ -113,6 +134,8 @@ mtx_trylock_at(struct mtx *m, const char *file, int line)
 {
 	struct thread *td = curthread();
 
+	if (mtx_recurse(m))
+		return (true);
 	if (!mtx_word_trylock(&m->mtx_lock, td))
 		return (false);
 	if (lock_hooked(td))
@@ -127,6 +150,16 @@ mtx_unlock(struct mtx *m)
 	struct thread *td = curthread();
 
 	KASSERT(td != NULL, ("mutex %p: not attached", (void *)m));
+	if (__predict_false(m->lock_object.lo_data > 0)) {
+		KASSERT(mtx_word_owned(&m->mtx_lock),
+		    ("mutex %s: unlocked by thread %u, which does not own it",
+			m->lock_object.lo_name, td->td_id));
+		/* Relaxed: as in mtx_recurse(). */
+		if (--m->lock_object.lo_data == 0)
+			atomic_fetch_and_explicit(
+			    &m->mtx_lock, ~MTX_RECURSED, memory_order_relaxed);
+		return;
+	}
 	if (lock_hooked(td))
 		lock_hook_release(td, m);
 	mtx_word_unlock(&m->mtx_lock, td);
