@@ -62,141 +62,9 @@
 #include "lock/witness.h"
 
 #include <errno.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "kern/kassert.h"
-#include "lock/leaf_lock.h"
-#include "lock/lock_env.h"
-#include "lock/lock_hooks.h"
-
-#define WITNESS_CLASSES_MAX 64
-#define WITNESS_EDGES_MAX   512 /* whose first place is remembered */
-#define WITNESS_HELD_MAX    32
-#define WITNESS_CACHE       64 /* of class by name, in each thread */
-#define NOCLASS             (-1)
-#define BIT(c)              (UINT64_C(1) << (c))
-
-/* Which table is full, for WITNESS_LIMIT. */
-enum {
-	LIMIT_CLASSES,
-	LIMIT_EDGES,
-	LIMIT_HELD
-};
-
-/* A lock that is held or wanted. */
-struct witness_lock {
-	struct witness_place wl_place;
-	int wl_class;    /* index, or NOCLASS */
-	bool wl_dupok;   /* LO_DUPOK */
-	unsigned wl_how; /* LOP_* */
-};
-
-struct witness_thread {
-	unsigned wt_nheld;
-	bool wt_lost; /* a lock was held that found no place here */
-	struct witness_lock wt_held[WITNESS_HELD_MAX];
-	struct {
-		const char *wt_name;
-		int wt_class;
-	} wt_cache[WITNESS_CACHE];
-};
-
-/*
- * Locking key.
- *	c - constant once the first thread is attached
- *	l - w_lock
- *	a - atomic; w_lock to write
- */
-struct witness {
-	struct leaf_lock w_lock;
-	struct sim *w_sim;                             /* (c) */
-	witness_reporter_fn *w_reporter;               /* (c) */
-	void *w_reporter_arg;                          /* (c) */
-	uint64_t w_leaf;                               /* (c) classes */
-	uint64_t w_alone;                              /* (c) classes */
-	uint64_t w_given[WITNESS_CLASSES_MAX];         /* (c) w_reach then */
-	_Atomic uint64_t w_known[WITNESS_CLASSES_MAX]; /* (a) */
-	_Atomic unsigned w_reports;                    /* (a) */
-	int w_nclasses;                                /* (l) */
-	unsigned w_nedges;                             /* (l) */
-	const char *w_names[WITNESS_CLASSES_MAX];      /* (l) */
-	uint64_t w_after[WITNESS_CLASSES_MAX];         /* (l) */
-	uint64_t w_reach[WITNESS_CLASSES_MAX];         /* (l) */
-	uint64_t w_told[NWITNESS_KINDS][WITNESS_CLASSES_MAX]; /* (l) */
-	struct {
-		int e_outer;
-		int e_inner;
-		struct witness_step e_first;
-	} w_edges[WITNESS_EDGES_MAX]; /* (l) */
-};
-
-static struct witness *
-witness_of(const struct sim *sim)
-{
-	struct lock_env *le = sim->sim_locks;
-
-	return (le->le_witness);
-}
-
-/* The class of a name, made if there is none; NOCLASS: no room.  (l) */
-static int
-class_find(struct witness *w, const char *name)
-{
-	for (int c = 0; c < w->w_nclasses; c++) {
-		if (strcmp(w->w_names[c], name) == 0)
-			return (c);
-	}
-	if (w->w_nclasses == WITNESS_CLASSES_MAX)
-		return (NOCLASS);
-	w->w_names[w->w_nclasses] = name;
-	return (w->w_nclasses++);
-}
-
-/* (l) */
-static void
-graph_add(struct witness *w, int a, int c)
-{
-	uint64_t below = BIT(c) | w->w_reach[c];
-
-	KASSERT(a != c && (w->w_reach[c] & BIT(a)) == 0,
-	    ("lock order %s before %s closes a cycle", w->w_names[a],
-		w->w_names[c]));
-	w->w_after[a] |= BIT(c);
-	for (int x = 0; x < w->w_nclasses; x++) {
-		if (x == a || (w->w_reach[x] & BIT(a)) != 0)
-			w->w_reach[x] |= below;
-	}
-}
-
-static void
-load_order(struct witness *w, const struct witness_order *wo)
-{
-	const char *const *name;
-	int a, c;
-
-	for (name = wo->wo_chains; *name != NULL; name++) {
-		a = class_find(w, *name);
-		for (name++; *name != NULL; name++) {
-			c = class_find(w, *name);
-			KASSERT(a != NOCLASS && c != NOCLASS,
-			    ("more than %d lock classes are given",
-				WITNESS_CLASSES_MAX));
-			graph_add(w, a, c);
-			a = c;
-		}
-	}
-	for (const struct witness_rule *wu = wo->wo_rules; wu->wu_name != NULL;
-	     wu++) {
-		c = class_find(w, wu->wu_name);
-		if ((wu->wu_flags & WITNESS_LEAF_CLASS) != 0)
-			w->w_leaf |= BIT(c);
-		if ((wu->wu_flags & WITNESS_ALONE) != 0)
-			w->w_alone |= BIT(c);
-	}
-	memcpy(w->w_given, w->w_reach, sizeof(w->w_given));
-}
+#include "lock/witness_impl.h"
 
 int
 witness_create(struct sim *sim, const struct witness_order *wo)
@@ -212,7 +80,7 @@ witness_create(struct sim *sim, const struct witness_order *wo)
 	w->w_sim = sim;
 	w->w_reporter = witness_print;
 	if (wo != NULL)
-		load_order(w, wo);
+		witness_load_order(w, wo);
 	le->le_witness = w;
 	return (0);
 }
@@ -325,7 +193,7 @@ class_of(struct witness *w, struct thread *td, const struct witness_place *wp)
 	if (wt->wt_cache[i].wt_name == wp->wp_name)
 		return (wt->wt_cache[i].wt_class);
 	leaf_lock(&w->w_lock, w->w_sim);
-	c = class_find(w, wp->wp_name);
+	c = witness_class(w, wp->wp_name);
 	leaf_unlock(&w->w_lock);
 	if (c == NOCLASS)
 		tell_limit(w, td, LIMIT_CLASSES, wp);
@@ -356,113 +224,6 @@ witness_lock_of(struct witness *w, struct thread *td,
 	return (wl);
 }
 
-/* The later may be acquired under the earlier, not the other way round. */
-static int
-waiting_rank(enum lock_class lc)
-{
-	switch (lc) {
-	case LC_SX:
-		return (0); /* holders may sleep */
-	case LC_SPIN:
-		return (2); /* holders may not even block */
-	default:
-		return (1);
-	}
-}
-
-/* NWITNESS_KINDS: nothing is wrong.  (l) */
-static enum witness_kind
-judge(const struct witness *w, const struct witness_lock *held,
-    const struct witness_lock *wl)
-{
-	int a = held->wl_class, c = wl->wl_class;
-
-	if ((wl->wl_how & LOP_TRY) != 0) {
-		if ((w->w_leaf & BIT(a)) != 0)
-			return (WITNESS_LEAF);
-		if (a == c && (w->w_alone & BIT(a)) != 0)
-			return (WITNESS_DUPLICATE);
-		return (NWITNESS_KINDS);
-	}
-	if (held->wl_place.wp_key == wl->wl_place.wp_key)
-		return (((held->wl_how | wl->wl_how) & LOP_EXCLUSIVE) != 0
-			? WITNESS_SELF
-			: NWITNESS_KINDS);
-	if (a == c)
-		return (
-		    held->wl_dupok && wl->wl_dupok && (w->w_alone & BIT(a)) == 0
-			? NWITNESS_KINDS
-			: WITNESS_DUPLICATE);
-	if ((w->w_leaf & BIT(a)) != 0)
-		return (WITNESS_LEAF);
-	if (waiting_rank(held->wl_place.wp_class) >
-	    waiting_rank(wl->wl_place.wp_class))
-		return (WITNESS_SLEEP);
-	if ((w->w_reach[c] & BIT(a)) != 0)
-		return (WITNESS_REVERSAL);
-	return (NWITNESS_KINDS);
-}
-
-/* Where the edge was seen first; only names if it was given.  (l) */
-static void
-fill_step(const struct witness *w, int a, int c, struct witness_step *ws)
-{
-	for (unsigned i = 0; i < w->w_nedges; i++) {
-		if (w->w_edges[i].e_outer == a && w->w_edges[i].e_inner == c) {
-			*ws = w->w_edges[i].e_first;
-			return;
-		}
-	}
-	*ws = (struct witness_step){
-		.ws_outer = { .wp_name = w->w_names[a] },
-		.ws_inner = { .wp_name = w->w_names[c] },
-	};
-}
-
-/* The shortest way from one class to another.  (l) */
-static void
-fill_path(const struct witness *w, int from, int to, struct witness_report *wr)
-{
-	int next[WITNESS_CLASSES_MAX], queue[WITNESS_CLASSES_MAX];
-	int head = 0, tail = 0;
-	uint64_t reached = BIT(to);
-	int x;
-
-	/* Backwards, so that next[] leads forwards. */
-	queue[tail++] = to;
-	while (head < tail && (reached & BIT(from)) == 0) {
-		x = queue[head++];
-		for (int y = 0; y < w->w_nclasses; y++) {
-			if ((w->w_after[y] & BIT(x)) == 0 ||
-			    (reached & BIT(y)) != 0)
-				continue;
-			reached |= BIT(y);
-			next[y] = x;
-			queue[tail++] = y;
-		}
-	}
-	for (x = from; x != to; x = next[x]) {
-		if (wr->wr_nsteps < WITNESS_STEPS_MAX)
-			fill_step(w, x, next[x], &wr->wr_steps[wr->wr_nsteps]);
-		wr->wr_nsteps++;
-	}
-}
-
-/* Remember where an edge was seen first.  False: no room.  (l) */
-static bool
-edge_add(struct witness *w, const struct witness_lock *held,
-    const struct witness_lock *wl)
-{
-	if (w->w_nedges == WITNESS_EDGES_MAX)
-		return (false);
-	w->w_edges[w->w_nedges].e_outer = held->wl_class;
-	w->w_edges[w->w_nedges].e_inner = wl->wl_class;
-	w->w_edges[w->w_nedges].e_first.ws_outer = held->wl_place;
-	w->w_edges[w->w_nedges].e_first.ws_inner = wl->wl_place;
-	w->w_nedges++;
-	return (true);
-}
-
 static bool
 is_known(const struct witness *w, int a, int c)
 {
@@ -485,16 +246,14 @@ judge_pair(struct witness *w, struct thread *td,
 	bool full = false, known, tell_it = false;
 
 	leaf_lock(&w->w_lock, w->w_sim);
-	wr.wr_kind = judge(w, held, wl);
+	wr.wr_kind = witness_judge(w, held, wl);
 	known = is_known(w, a, c);
 	if (wr.wr_kind != NWITNESS_KINDS) {
 		tell_it = !told(w, wr.wr_kind, a, c);
 		if (tell_it && wr.wr_kind == WITNESS_REVERSAL)
-			fill_path(w, c, a, &wr);
+			witness_path(w, c, a, &wr);
 	} else if (a != c && (wl->wl_how & LOP_TRY) == 0 && !known) {
-		if ((w->w_after[a] & BIT(c)) == 0)
-			graph_add(w, a, c);
-		full = !edge_add(w, held, wl);
+		full = !witness_edge_add(w, held, wl);
 	}
 	if (a != c && (wl->wl_how & LOP_TRY) == 0) {
 		/* Relaxed: see is_known(). */
@@ -643,32 +402,5 @@ witness_sleep_at(
 		wr.wr_held = held->wl_place;
 		if (!before)
 			tell(w, &wr);
-	}
-}
-
-void
-witness_foreach_edge(struct sim *sim,
-    void (*fn)(void *arg, const struct witness_edge *we), void *arg)
-{
-	struct witness *w = witness_of(sim);
-	struct witness_edge we;
-	unsigned n;
-	int a, c;
-
-	if (w == NULL)
-		return;
-	for (unsigned i = 0;; i++) {
-		leaf_lock(&w->w_lock, sim);
-		n = w->w_nedges;
-		if (i < n) {
-			a = w->w_edges[i].e_outer;
-			c = w->w_edges[i].e_inner;
-			we.we_first = w->w_edges[i].e_first;
-			we.we_given = (w->w_given[a] & BIT(c)) != 0;
-		}
-		leaf_unlock(&w->w_lock);
-		if (i >= n)
-			break;
-		fn(arg, &we);
 	}
 }
