@@ -57,6 +57,9 @@ deps_have()
 	pkg-config)
 		command -v pkg-config >/dev/null
 		;;
+	spin)
+		command -v spin >/dev/null
+		;;
 	jemalloc)
 		# FreeBSD's libc is jemalloc.
 		[ -e /usr/include/malloc_np.h ] || pkg-config --exists jemalloc
