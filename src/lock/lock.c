@@ -82,6 +82,24 @@ lock_delay(struct lock_delay *ld)
 	return (lock_delay_seen(ld, ld->ld_seen + 1));
 }
 
+uint64_t
+lock_gen_wraps(const struct sim *sim)
+{
+	const struct lock_env *le = sim->sim_locks;
+
+	/* Relaxed: the lock of the generation orders it. */
+	return (atomic_load_explicit(&le->le_gen_wraps, memory_order_relaxed));
+}
+
+void
+lock_gen_wrapped(struct sim *sim)
+{
+	struct lock_env *le = sim->sim_locks;
+
+	/* Relaxed: the release of the lock publishes it. */
+	atomic_fetch_add_explicit(&le->le_gen_wraps, 1, memory_order_relaxed);
+}
+
 int
 lock_env_create(struct sim *sim, bool profile)
 {

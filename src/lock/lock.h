@@ -51,6 +51,17 @@ const char *lock_class_name(enum lock_class lc);
 int lock_env_create(struct sim *sim, bool profile);
 void lock_env_destroy(struct sim *sim);
 
+/*
+ * How many generations that carry a lock have wrapped to 0, of all locks of the
+ * machine.  Counted before the generation shows it, to whoever takes the lock
+ * after that.  So a generation and this number, saved under the lock and found
+ * equal under it, say that nothing has changed; the generation alone says so only
+ * up to 2^30 changes.
+ */
+uint64_t lock_gen_wraps(const struct sim *sim);
+/* For a lock, which holds the generation: count one. */
+void lock_gen_wrapped(struct sim *sim);
+
 /* Per-thread state: spare turnstile and profile.  After/before sim attach. */
 int lock_thread_attach(struct thread *td);
 void lock_thread_detach(struct thread *td);

@@ -21,13 +21,14 @@
  *
  * Not provided.  Fairness, priorities, an owner (plo_owned as in gen2).
  *
- * Limits.  The generation wraps after 2^31 changes; see gen2.
+ * Limits.  The generation wraps after 2^31 changes, which is counted as in gen2.
  */
 
 #include <inttypes.h>
 #include <stdatomic.h>
 
 #include "kern/kassert.h"
+#include "lock/lock.h"
 #include "lock/lock_delay.h"
 #include "lock/pv_backends.h"
 
@@ -86,6 +87,8 @@ gen1_unlock(void *arg, bool modified)
 
 	KASSERT(
 	    (v & GEN1_LOCKED) != 0, ("gen1 %p: unlock of a free lock", arg));
+	if (__predict_false(v == UINT32_MAX) && modified)
+		lock_gen_wrapped(curthread()->td_sim);
 	/* Release: hands the list to the next gen1_trylock(). */
 	atomic_store_explicit(word, v - GEN1_LOCKED + (modified ? GEN1_ONE : 0),
 	    memory_order_release);

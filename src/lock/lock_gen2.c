@@ -79,9 +79,9 @@
  *	it, so L never clears in between and nobody barges.  In the portable form
  *	W may be set between the look and the add; then it takes one more round.
  *   Wrap.  A release that would carry out of the generation goes by way of CL,
- *	which counts it in le_gen_wraps before the word changes.  A thread that
- *	saves a generation with that count, and compares both, cannot take a new
- *	generation for an old one.
+ *	which counts it before the word changes.  A thread that saves a
+ *	generation with that count, lock_gen_wraps(), and compares both, cannot
+ *	take a new generation for an old one.
  *
  * One, not all, is woken: see mtx.c.
  *
@@ -104,6 +104,7 @@
 
 #include "kern/kassert.h"
 #include "lock/held.h"
+#include "lock/lock.h"
 #include "lock/lock_delay.h"
 #include "lock/lock_env.h"
 #include "lock/pv_backends.h"
@@ -226,7 +227,6 @@ gen2_give(struct thread *td, _Atomic uint32_t *word)
 __slowpath static void
 gen2_unlock_held(struct thread *td, _Atomic uint32_t *word, uint32_t add)
 {
-	struct lock_env *le = td->td_sim->sim_locks;
 	struct turnstile_chain *tc;
 	struct thread *woken;
 	bool more;
@@ -235,11 +235,8 @@ gen2_unlock_held(struct thread *td, _Atomic uint32_t *word, uint32_t add)
 	tc = turnstile_chain_lock(td, word);
 	/* Relaxed: only the holder of both locks, us, changes it. */
 	v = atomic_load_explicit(word, memory_order_relaxed);
-	if (v > GEN2_MAX && add != 0) {
-		/* Relaxed: the release below publishes it. */
-		atomic_fetch_add_explicit(
-		    &le->le_gen_wraps, 1, memory_order_relaxed);
-	}
+	if (v > GEN2_MAX && add != 0)
+		lock_gen_wrapped(td->td_sim);
 	woken = turnstile_signal(tc, word, TS_EXCLUSIVE_QUEUE);
 	more = !turnstile_empty(tc, word, TS_EXCLUSIVE_QUEUE);
 	v = (v & ~(GEN2_LOCKED | GEN2_WAITERS)) + add;

@@ -15,8 +15,12 @@ rw_owner(struct thread *td, const void *key, unsigned nth, unsigned *np)
 	(void)td;
 	(void)nth;
 	*np = 1;
-	/* Relaxed: with a bit set the chain lock keeps a writer from leaving. */
-	v = atomic_load_explicit(word, memory_order_relaxed);
+	/*
+	 * With a bit set the chain lock keeps a writer from leaving.
+	 *
+	 * Acquire: its CAS; for what is in *td.
+	 */
+	v = atomic_load_explicit(word, memory_order_acquire);
 	return ((v & RW_LOCK_WAITERS) != 0 ? rw_word_owner(v) : NULL);
 }
 

@@ -83,16 +83,19 @@ page_scan_lock_pmap(struct page_scan *ps, struct pmap *pmap)
 	struct pv_table *pvt = ps->ps_ma->ma_pvt;
 	struct thread *td = curthread();
 	uint32_t md_was, pvh_was;
+	uint64_t wraps;
 
 	if (__predict_true(PMAP_TRYLOCK(pmap)))
 		return (true);
 	counter_add(&td->td_counters, CTR_PMAP_TRYFAILS, 1);
 	pvh_was = pvh_gen(pvt, ps->ps_pvh);
+	wraps = lock_gen_wraps(td->td_sim);
 	md_was = md_gen(&ps->ps_m->md);
 	page_scan_unlock(ps);
 	PMAP_LOCK(pmap);
 	page_scan_lock(ps, __FILE__, __LINE__);
 	if (pvh_was == pvh_gen(pvt, ps->ps_pvh) &&
+	    wraps == lock_gen_wraps(td->td_sim) &&
 	    md_was == md_gen(&ps->ps_m->md))
 		return (true);
 	PMAP_UNLOCK(pmap);

@@ -5,8 +5,9 @@
  * lock, and the profile around that.
  *
  * td_pv_held names the word a thread holds: it is set once the lock is had and
- * cleared once it is gone.  Backends without an owner in the word answer by it,
- * and it shows that a thread has at most one pv list lock.
+ * cleared once it is gone.  It shows that a thread has at most one pv list lock,
+ * and backends that do not know their owner answer by it.  gen2 must publish what
+ * it holds before it has it, and does so itself (lock/held.h).
  */
 
 #include "pmap/pv_table.h"
@@ -49,6 +50,22 @@ word_fini(struct pv_table *pvt, void *h)
 		pvt->pvt_lock_ops->plo_destroy((char *)h + pvt->pvt_word_off);
 }
 
+#define GEN_BEFORE_WRAP 8
+/* Of a row: 128 GB.  Headers of a vast machine must not be touched for nothing. */
+#define GEN_AGED_MAX 65536
+
+/* A generation that carries a lock begins just short of its wrap. */
+static void
+word_age(struct pv_table *pvt, void *h)
+{
+	_Atomic uint32_t *gen =
+	    (_Atomic uint32_t *)(void *)((char *)h + pvt->pvt_word_off);
+
+	/* Relaxed: nobody knows the header yet. */
+	atomic_store_explicit(
+	    gen, 0 - GEN_BEFORE_WRAP * pvt->pvt_gen_one, memory_order_relaxed);
+}
+
 int
 pv_extent_add(
     struct pv_table *pvt, char *base, uint64_t count, size_t bytes, int domain)
@@ -61,6 +78,11 @@ pv_extent_add(
 		.pe_bytes = bytes,
 		.pe_domain = domain,
 	};
+	if (INVARIANTS_ENABLED && pvt->pvt_gen_embedded) {
+		/* Every run crosses the wrap. */
+		for (uint64_t i = 0; i < count && i < GEN_AGED_MAX; i++)
+			word_age(pvt, base + i * pvt->pvt_stride);
+	}
 	/* Zero is ready for most backends: then no header is touched. */
 	if ((pvt->pvt_lock_ops->plo_flags & PLO_ZEROINIT) != 0)
 		pe->pe_count = count;
