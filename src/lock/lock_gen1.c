@@ -78,6 +78,18 @@ gen1_lock(void *word)
 		gen1_lock_hard(word);
 }
 
+/* Of the last generation before the wrap. */
+__slowpath static void
+gen1_unlock_last(_Atomic uint32_t *word, bool modified)
+{
+	if (modified)
+		lock_gen_wrapped(curthread()->td_sim);
+	/* Release: as in gen1_unlock(). */
+	atomic_store_explicit(word,
+	    UINT32_MAX - GEN1_LOCKED + (modified ? GEN1_ONE : 0),
+	    memory_order_release);
+}
+
 static void
 gen1_unlock(void *arg, bool modified)
 {
@@ -87,8 +99,10 @@ gen1_unlock(void *arg, bool modified)
 
 	KASSERT(
 	    (v & GEN1_LOCKED) != 0, ("gen1 %p: unlock of a free lock", arg));
-	if (__predict_false(v == UINT32_MAX) && modified)
-		lock_gen_wrapped(curthread()->td_sim);
+	if (__predict_false(v == UINT32_MAX)) {
+		gen1_unlock_last(word, modified);
+		return;
+	}
 	/* Release: hands the list to the next gen1_trylock(). */
 	atomic_store_explicit(word, v - GEN1_LOCKED + (modified ? GEN1_ONE : 0),
 	    memory_order_release);
