@@ -68,10 +68,8 @@ held_attach(struct held_registry *hr, struct thread *td)
 		}
 	}
 	td->td_held = &chunk[i];
-	if (chunk[i].hl_td == NULL)
-		chunk[i].hl_td = td;
-	KASSERT(chunk[i].hl_td == td,
-	    ("line of thread %" PRIu32 " is another's", td->td_id));
+	/* Release: what the thread is, to held_scan(). */
+	atomic_store_explicit(&chunk[i].hl_td, td, memory_order_release);
 	/* Relaxed: the CAS below decides. */
 	n = atomic_load_explicit(&hr->hr_n, memory_order_relaxed);
 	/* Release: publishes the line. */
@@ -113,7 +111,7 @@ unsigned
 held_scan(struct held_registry *hr, const struct thread *td, const void *word,
     unsigned nth, struct thread **tdp)
 {
-	struct thread *suspects[SUSPECTS];
+	struct thread *suspect, *suspects[SUSPECTS];
 	struct held_line *chunk;
 	unsigned found = 0;
 	uint32_t n;
@@ -130,10 +128,14 @@ held_scan(struct held_registry *hr, const struct thread *td, const void *word,
 		chunk = atomic_load_explicit(
 		    &hr->hr_chunk[c], memory_order_acquire);
 		for (uint32_t i = 0; i < chunk_lines(c) && n > 0; i++, n--) {
-			if (chunk == NULL || !publishes(&chunk[i], word) ||
-			    chunk[i].hl_td == td)
+			if (chunk == NULL || !publishes(&chunk[i], word))
 				continue;
-			suspects[found++] = chunk[i].hl_td;
+			/* Acquire: pairs with held_attach(). */
+			suspect = atomic_load_explicit(
+			    &chunk[i].hl_td, memory_order_acquire);
+			if (suspect == NULL || suspect == td)
+				continue;
+			suspects[found++] = suspect;
 			if (found == SUSPECTS)
 				n = 1;
 		}

@@ -27,7 +27,7 @@
 
 struct held_line {
 	_Alignas(CACHE_LINE_SIZE) const void *_Atomic hl_word[HELD_SLOTS];
-	struct thread *hl_td; /* constant once set: a slot of threads too */
+	struct thread *_Atomic hl_td; /* constant once set */
 };
 _Static_assert(sizeof(struct held_line) == CACHE_LINE_SIZE,
     "a scan reads one line a thread");
