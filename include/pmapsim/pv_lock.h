@@ -55,8 +55,9 @@ struct pv_lock_ops {
 	unsigned plo_gen_bits; /* 0 to 2; the lock's bits in the generation */
 	uint32_t plo_flags;    /* PLO_* */
 
-	int (*plo_init)(void *word);     /* 0 or errno; NULL with ZEROINIT */
-	void (*plo_destroy)(void *word); /* may be NULL: nothing to undo */
+	int (*plo_init)(void *word); /* 0 or errno; NULL with ZEROINIT */
+	/* NULL: nothing to undo.  With ZEROINIT: asserts, may not be called. */
+	void (*plo_destroy)(void *word);
 	void (*plo_lock)(void *word);
 	bool (*plo_trylock)(void *word); /* may fail spuriously */
 	void (*plo_unlock)(void *word, bool modified);

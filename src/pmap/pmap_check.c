@@ -44,9 +44,6 @@
 
 #define PG_PROMOTED (UINT64_C(1) << 54)
 
-/* Headers are visited one by one only up to so many bytes of them. */
-#define HEADER_WALK_MAX (UINT64_C(64) << 20)
-
 struct pmap_checker {
 	struct machine *pc_ma;
 	void (*pc_fn)(void *arg, int inv, const char *text);
@@ -633,7 +630,7 @@ pmap_check(struct machine *ma, void (*fn)(void *arg, int inv, const char *text),
 	    CTR_PT_PAGE_FREES);
 	check_headers(&pc);
 	sim_thread_foreach(ma->ma_sim, check_thread, &pc);
-	if (pvt->pvt_nheaders * pvt->pvt_stride <= HEADER_WALK_MAX &&
+	if (pvt->pvt_nheaders * pvt->pvt_stride <= PV_WALK_MAX &&
 	    curthread()->td_pv_held == NULL)
 		pv_table_foreach_word(pvt, check_word, &pc);
 	held = lock_profile_held(ma->ma_sim);

@@ -94,15 +94,30 @@ pv_extent_add(
 	return (0);
 }
 
+/*
+ * Must words be destroyed one by one?  Those that zero makes ready have nothing
+ * to give back: their plo_destroy only asserts, and is not worth the memory of a
+ * large table that nobody touched.
+ */
+static bool
+words_need_fini(const struct pv_table *pvt)
+{
+	if (pvt->pvt_lock_ops->plo_destroy == NULL)
+		return (false);
+	return ((pvt->pvt_lock_ops->plo_flags & PLO_ZEROINIT) == 0 ||
+	    pvt->pvt_nheaders * pvt->pvt_stride <= PV_WALK_MAX);
+}
+
 void
 pv_extents_fini(struct pv_table *pvt)
 {
+	bool fini = words_need_fini(pvt);
 	struct pv_extent *pe;
 	uint64_t i;
 
 	while (pvt->pvt_nextents > 0) {
 		pe = &pvt->pvt_extents[--pvt->pvt_nextents];
-		if (pvt->pvt_lock_ops->plo_destroy != NULL) {
+		if (fini) {
 			for (i = 0; i < pe->pe_count; i++)
 				word_fini(
 				    pvt, pe->pe_base + i * pvt->pvt_stride);

@@ -97,6 +97,9 @@ int pv_table_create(struct vm_phys *vp, struct kmem *km, const struct design *d,
 void pv_table_destroy(struct pv_table *pvt);
 void pv_table_report(struct pv_table *pvt, struct pv_header_report *phr);
 
+/* Headers are visited one by one, where need not be, up to so many bytes. */
+#define PV_WALK_MAX (UINT64_C(64) << 20)
+
 /* Bytes of one header under a lock backend. */
 size_t pv_header_bytes(const struct pv_lock_ops *ops);
 
