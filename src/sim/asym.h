@@ -19,10 +19,20 @@
  *	2. v marked?	b. so_asym_barrier()
  *	3. *word = w	c. the word is held and marked, or try again
  *
- * A section that was between 1 and 3 at b is restarted and sees the mark.  One
+ * "Restarted" is what the kernel calls it; ours fails instead, as if it had seen
+ * the mark, and the release takes the way by the chain lock.  Begun anew it would
+ * never end under a debugger that stops after each instruction.
+ *
+ * A section that was between 1 and 3 at b takes that way too.  One
  * that had done 3 is seen by c: the word is free, or held by another without the
  * mark.  One that begins after b sees the mark.  So when c has succeeded no
  * release goes unnoticed, until the mark is taken off again.
+ *
+ * The barrier interrupts every CPU on which the process runs, while the chain lock
+ * is held, and waits in the kernel for a lock that all processes share: others that
+ * call membarrier(2) all the time, or one that has lost its CPU there, hold it up
+ * whatever the caller's priority is.  Who needs a bound on that, as real-time
+ * threads do, chooses the portable form.
  *
  * Which form a thread uses is td_rseq_cs: NULL is the portable one.  Whether a
  * blocker must call the barrier is sim_asym, for all threads of a sim alike.
@@ -77,7 +87,7 @@ void asym_barrier(void);
 	".byte 0x0f, 0xb9, 0x3d\n\t"                                           \
 	".long 0x53053053\n\t"                                                 \
 	"4:\n\t"                                                               \
-	"jmp 0f\n\t"                                                           \
+	"jmp %l[no]\n\t"                                                       \
 	".popsection\n\t"                                                      \
 	"0:\n\t"                                                               \
 	"leaq 3b(%%rip), %%rax\n\t"                                            \
