@@ -119,6 +119,7 @@ loan_block(struct thread *td, uint64_t deadline_ns)
 {
 	struct timespec ts;
 	uint64_t now;
+	uint32_t v;
 	int error;
 
 	if (deadline_ns != UINT64_MAX) {
@@ -132,9 +133,12 @@ loan_block(struct thread *td, uint64_t deadline_ns)
 	} while (error == EINTR || error == EAGAIN);
 	if (error == 0) {
 		/* Acquire: the borrower is done with us; loan_return(). */
-		(void)atomic_load_explicit(&td->td_loan, memory_order_acquire);
+		v = atomic_load_explicit(&td->td_loan, memory_order_acquire);
 		/* Relaxed: nobody else uses the word now. */
 		atomic_store_explicit(&td->td_loan, 0, memory_order_relaxed);
+		/* The kernel returned it, for a borrower that has exited. */
+		if ((v & FUTEX_OWNER_DIED) != 0)
+			error = ESRCH;
 	}
 	KASSERT(error == 0 || error == ETIMEDOUT || error == ESRCH ||
 		error == EDEADLK,
