@@ -118,9 +118,9 @@ mtx_owner(struct thread *td, const void *key, unsigned nth, unsigned *np)
 
 	(void)td;
 	(void)nth;
-	*np = 1;
 	/* Acquire: the owner's CAS; for its priority. */
 	v = atomic_load_explicit(word, memory_order_acquire);
+	*np = (v & MTX_CONTESTED) != 0;
 	/* An owner that is not told need not come by, invariant 1. */
 	return ((v & MTX_CONTESTED) != 0 ? word_owner(v) : NULL);
 }

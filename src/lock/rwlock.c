@@ -14,13 +14,15 @@ rw_owner(struct thread *td, const void *key, unsigned nth, unsigned *np)
 
 	(void)td;
 	(void)nth;
-	*np = 1;
 	/*
 	 * With a bit set the chain lock keeps a writer from leaving.
 	 *
 	 * Acquire: its CAS; for what is in *td.
 	 */
 	v = atomic_load_explicit(word, memory_order_acquire);
+	/* Held, and marked: by readers too, who cannot be lent to. */
+	*np = (v & RW_LOCK_WAITERS) != 0 &&
+	    (v & ~(RW_LOCK_WAITERS | RW_LOCK_WRITE_SPINNER)) != 0;
 	return ((v & RW_LOCK_WAITERS) != 0 ? rw_word_owner(v) : NULL);
 }
 

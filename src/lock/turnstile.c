@@ -83,7 +83,10 @@
  *   e. The first sleeps plainly, and gets more urgent because somebody lends to
  *	it: propagate() sorts it anew, books the loan, and gives it a token, upon
  *	which it looks around and lends.  A chain is thus made real link by link,
- *	each by the thread itself, which runs with what was lent to it.
+ *	each by the thread itself, which runs with what was lent to it.  If there
+ *	is nobody to lend to, since the word is free and the one woken for it is
+ *	on its way, or held by one that barged in and is not told, it leaves the
+ *	queue and tries the word: what it was lent must not lie idle.
  *
  * Suspects.  A lock of two bits tells its owner by a scan, which may bring up
  * others: a thread that has just failed to acquire, or just released, and is a
@@ -390,21 +393,24 @@ ts_book(struct turnstile *ts, struct thread *owner, bool *realp)
 /*
  * td is on a queue of ts, and about to sleep.  Lends if it should: books the
  * loan, and sets td_lent_to where the host is to lend too.  *exactp: to the owner,
- * not to a suspect.  Returns a thread that got more urgent, or NULL.
+ * not to a suspect; *unheldp: there is no owner, or none that is told.  Returns a
+ * thread that got more urgent, or NULL.
  */
 static struct thread *
-ts_lend(struct turnstile *ts, struct thread *td, bool *exactp)
+ts_lend(struct turnstile *ts, struct thread *td, bool *exactp, bool *unheldp)
 {
 	struct thread *owner;
 	bool raised, real;
 	unsigned n = 0;
 
 	*exactp = true;
+	*unheldp = false;
 	if (!pri_mixed(td) || ts_first(ts) != td)
 		return (NULL);
 	owner = ts->ts_owner_of(td, ts->ts_key, ts->ts_nth, &n);
 	if (owner == NULL) {
 		ts_disown(ts);
+		*unheldp = n == 0;
 		return (NULL);
 	}
 	if (owner == td)
@@ -485,8 +491,12 @@ propagate(struct thread *td)
 			owner = ts->ts_owner_of(td, key, ts->ts_nth, &n);
 		if (owner != NULL)
 			raised = ts_book(ts, owner, &real);
-		/* One that lends already: the host passes it on by itself. */
-		kick = real && td->td_lent_to == NULL;
+		/*
+		 * One that lends already: the host passes it on by itself.
+		 * With no owner, or several suspects, it has to look.
+		 */
+		kick = ts_first(ts) == td && td->td_lent_to == NULL &&
+		    (real || n != 1);
 		turnstile_chain_unlock(tc);
 		if (kick)
 			ops->so_wake(td);
@@ -522,8 +532,8 @@ ts_take(struct turnstile **tsp, struct ts_head *th, struct thread *td)
 }
 
 /*
- * td was not taken off by anybody when it called its loan off.  It leaves the
- * queue, to try the word.
+ * td was not taken off by anybody, and calls off what it lends, if it does.  It
+ * leaves the queue, to try the word.
  */
 static void
 ts_leave(struct turnstile_chain *tc, struct thread *td, const void *key)
@@ -531,10 +541,13 @@ ts_leave(struct turnstile_chain *tc, struct thread *td, const void *key)
 	struct turnstile **tsp = ts_find(tc, key);
 	struct turnstile *ts = *tsp;
 
-	ts->ts_nlenders--;
-	td->td_lent_to = NULL;
-	td->td_sim->sim_ops->so_lend_cancel(td);
-	ts_disown(ts);
+	if (td->td_lent_to != NULL) {
+		ts->ts_nlenders--;
+		td->td_lent_to = NULL;
+		td->td_sim->sim_ops->so_lend_cancel(td);
+	}
+	if (ts_first(ts) == td)
+		ts_disown(ts);
 	ts_take(tsp, &ts->ts_blocked[ts_queue_of(ts, td)], td);
 	/* Relaxed: only this thread waits for it. */
 	atomic_store_explicit(&td->td_blocked_on, NULL, memory_order_relaxed);
@@ -586,10 +599,14 @@ ts_sleep(struct turnstile_chain *tc, struct turnstile *ts, struct thread *td,
 {
 	const struct sim_ops *ops = td->td_sim->sim_ops;
 	struct thread *raised;
-	bool exact, lent;
+	bool exact, lent, looks = false, unheld;
 
-	for (;;) {
-		raised = ts_lend(ts, td, &exact);
+	for (;; looks = true) {
+		raised = ts_lend(ts, td, &exact, &unheld);
+		if (looks && unheld) {
+			ts_leave(tc, td, key);
+			return;
+		}
 		lent = td->td_lent_to != NULL;
 		turnstile_chain_unlock(tc);
 		if (raised != NULL)
@@ -664,7 +681,7 @@ turnstile_claim(struct thread *td, const void *key, turnstile_owner_fn *owner)
 	tc = turnstile_chain_lock(td, key);
 	ts = *ts_find(tc, key);
 	/* With a loan to another, who is on its way here, 7 lets it be. */
-	if (ts != NULL && ts->ts_nlenders == 0) {
+	if (ts != NULL && ts_first(ts)->td_lent_to == NULL) {
 		(void)ts_book(ts, td, &real);
 		first = ts_first(ts);
 	}

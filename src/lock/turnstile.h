@@ -50,11 +50,11 @@ struct turnstile_chain {
 };
 
 /*
- * Who holds the lock of word key?  Asked with the chain locked.  NULL unless the
- * word says that it is held and that threads wait: the owner would not come by
- * this chain lock when it lets go, and what is lent to it would stay.  A lock that knows its owner sets
- * *np to 1 and returns it, or NULL where nobody can be lent a priority, such as
- * readers.  A lock that can only tell suspects, of which the owner is one, sets
+ * Who holds the lock of word key?  Asked with the chain locked.  NULL, and *np is
+ * 0, unless the word says that it is held and that threads wait: the owner would
+ * not come by this chain lock when it lets go, and what is lent to it would stay.
+ * A lock that knows its owner sets *np to 1 and returns it, or NULL where nobody
+ * can be lent a priority, such as readers.  A lock that can only tell suspects, of which the owner is one, sets
  * *np to their number and returns number nth of them, modulo *np.
  */
 typedef struct thread *turnstile_owner_fn(
