@@ -240,7 +240,7 @@ gen2_unlock_held(struct thread *td, _Atomic uint32_t *word, uint32_t add)
 	woken = turnstile_signal(tc, word, TS_EXCLUSIVE_QUEUE);
 	more = !turnstile_empty(tc, word, TS_EXCLUSIVE_QUEUE);
 	v = (v & ~(GEN2_LOCKED | GEN2_WAITERS)) + add;
-	if (woken != NULL && turnstile_handoff(woken)) {
+	if (woken != NULL && turnstile_handoff(tc, woken)) {
 		gen2_give(woken, word);
 		v |= GEN2_LOCKED | (more ? GEN2_WAITERS : 0);
 	} else if (woken == NULL && more) {

@@ -227,7 +227,7 @@ mtx_word_unlock_hard(_Atomic uint64_t *word, struct thread *td)
 		    atomic_load_explicit(word, memory_order_relaxed));
 	tc = turnstile_chain_lock(td, word);
 	woken = turnstile_signal(tc, word, TS_EXCLUSIVE_QUEUE);
-	if (woken != NULL && turnstile_handoff(woken)) {
+	if (woken != NULL && turnstile_handoff(tc, woken)) {
 		v = (uint64_t)(uintptr_t)woken;
 		if (!turnstile_empty(tc, word, TS_EXCLUSIVE_QUEUE))
 			v |= MTX_CONTESTED;

@@ -47,6 +47,7 @@ struct turnstile_chain {
 	_Alignas(CACHE_PAIR_SIZE) struct leaf_lock tc_lock;
 	struct turnstile *tc_turnstiles; /* (l) those in use */
 	struct sim *tc_sim;              /* (c) */
+	uint64_t tc_fair_ns;             /* (l) no hand-over before that */
 };
 
 /*
@@ -102,10 +103,10 @@ struct thread *turnstile_broadcast(
 
 /*
  * td is what turnstile_signal() returned.  Has it waited so long that it should
- * get the lock rather than try to?  If true, it will return with TSW_HANDED, and
+ * get the lock rather than try to, and is it time for that?  If true, it will return with TSW_HANDED, and
  * the caller must make it the owner before it unlocks the chain.
  */
-bool turnstile_handoff(struct thread *td);
+bool turnstile_handoff(struct turnstile_chain *tc, struct thread *td);
 
 /*
  * For curthread(), which keeps the lock but not as somebody to whom a priority
