@@ -11,7 +11,7 @@
  * same test, or the test shows nothing.
  *
  * Needs the right to have a real-time priority, and two CPUs, one of them for the
- * main thread.  Elsewhere it is skipped and says why.
+ * main thread; and no sanitizer.  Elsewhere it is skipped and says why.
  */
 
 #include <errno.h>
@@ -32,6 +32,19 @@
 #define LINKS_MAX 3
 /* Some tenths of a second, below what the host lets real-time threads have. */
 #define MID_WORK UINT64_C(100000000)
+
+#define TRIES 10
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
 
 static struct lt lt;
 static size_t test_cpu; /* where the threads run */
@@ -204,6 +217,24 @@ inverted(const char *bottom, const char *above, unsigned links)
 	return (in.in_inverted);
 }
 
+/*
+ * Did it once in a few times come out as it should?  The host may take the CPU from
+ * all of them, or stop real-time threads that have had their share; and where
+ * the main thread is late, mid is done before high has begun.  A lock that does not
+ * lend inverts every time.
+ */
+static bool
+lends(const char *bottom, const char *above, unsigned links)
+{
+	for (int i = 0; i < TRIES; i++) {
+		if (!inverted(bottom, above, links))
+			return (true);
+		print_message(
+		    "%s, %s, %u links: once more\n", bottom, above, links);
+	}
+	return (false);
+}
+
 static void
 high_does_not_wait_for_mid(void **state)
 {
@@ -213,7 +244,7 @@ high_does_not_wait_for_mid(void **state)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		print_message("%s\n", names[i]);
 		for (unsigned links = 1; links <= LINKS_MAX; links++)
-			assert_false(inverted(names[i], names[i], links));
+			assert_true(lends(names[i], names[i], links));
 	}
 }
 
@@ -221,26 +252,23 @@ static void
 loans_cross_from_one_lock_to_another(void **state)
 {
 	(void)state;
-	assert_false(inverted("gen2", "mtx8", 2));
-	assert_false(inverted("gen2", "mtx8", LINKS_MAX));
-	assert_false(inverted("mtx8", "gen2", LINKS_MAX));
+	assert_true(lends("gen2", "mtx8", 2));
+	assert_true(lends("gen2", "mtx8", LINKS_MAX));
+	assert_true(lends("mtx8", "gen2", LINKS_MAX));
 }
 
 static void
 a_lock_that_lends_nothing_is_inverted(void **state)
 {
-	(void)state;
-	assert_true(inverted("pthread_mutex", "pthread_mutex", 1));
-}
+	bool seen = false;
 
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
-#define TSAN true
-#else
-#define TSAN false
-#endif
+	(void)state;
+	for (int i = 0; i < TRIES && !seen; i++)
+		seen = inverted("pthread_mutex", "pthread_mutex", 1);
+	/* The host may run another thread where mid stood still. */
+	if (!seen)
+		skip();
+}
 
 /* NULL, or why nothing of this can be tested here. */
 static const char *
@@ -250,8 +278,9 @@ reason_to_skip(cpu_set_t *all)
 	size_t main_cpu = CPU_SETSIZE;
 	cpu_set_t set;
 
-	if (TSAN)
-		return ("ThreadSanitizer's own locks lend nothing");
+	/* Its own threads and locks, which lend nothing, are in the way. */
+	if (SANITIZED)
+		return ("a sanitizer has locks of its own");
 	if (!loan_is_real())
 		return ("this host's priorities cannot be lent");
 	if (sched_getaffinity(0, sizeof(*all), all) != 0)
