@@ -230,6 +230,14 @@ own_pri(const struct thread *td)
 {
 	return (td->td_base_pri < td->td_host_pri ? td->td_base_pri
 						  : td->td_host_pri);
+static bool
+host_mixed(const struct thread *td)
+{
+	/* Relaxed: as in pri_mixed(). */
+	return (atomic_load_explicit(
+	    &td->td_sim->sim_host_mixed, memory_order_relaxed));
+}
+
 }
 
 /* Invariant 5.  True if the thread got more urgent.  (p) */
@@ -273,7 +281,7 @@ blocking_pri(struct thread *td, bool ask)
 	int host = PRI_NONE, pri;
 
 	if (ask) {
-		host = td->td_sim->sim_ops->so_host_pri(td->td_sim);
+		host = td->td_sim->sim_ops->so_host_pri(td);
 		note_pri(td, host);
 	}
 	pri_lock(td);
@@ -281,6 +289,10 @@ blocking_pri(struct thread *td, bool ask)
 		td->td_host_pri = host;
 	(void)pri_update(td);
 	pri = td->td_pri;
+		if (host != PRI_NONE && !host_mixed(td))
+			/* Relaxed: see pri_mixed(). */
+			atomic_store_explicit(&td->td_sim->sim_host_mixed, true,
+			    memory_order_relaxed);
 	pri_unlock(td);
 	return (pri);
 }
@@ -367,7 +379,8 @@ ts_disown(struct turnstile *ts)
 
 /*
  * Book what the first thread of ts lends to owner.  True if owner got more urgent
- * by that; *realp: is the first more urgent than owner is by itself?
+ * by that; *realp: is the first more urgent than owner is by itself, in the books
+ * or to the host?
  */
 static bool
 ts_book(struct turnstile *ts, struct thread *owner, bool *realp)
@@ -378,8 +391,16 @@ ts_book(struct turnstile *ts, struct thread *owner, bool *realp)
 		ts_disown(ts);
 	pri_lock(owner);
 	ts->ts_pri = ts_first(ts)->td_ts_pri;
+	int host = PRI_MIN;
 	if (ts->ts_owner == NULL) {
 		ts->ts_owner = owner;
+	/*
+	 * What the owner is to the host may have changed since it blocked last,
+	 * and its own priority in the books is nothing to the host.
+	 */
+	if (ts_first(ts)->td_ts_pri < PRI_HOST_END && host_mixed(owner))
+		host = owner->td_sim->sim_ops->so_host_pri(owner);
+
 		ts->ts_contested = owner->td_contested;
 		ts->ts_contprevp = &owner->td_contested;
 		if (ts->ts_contested != NULL)

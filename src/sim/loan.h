@@ -14,7 +14,7 @@ void loan_lend(struct thread *td, const struct thread *to);
 int loan_block(struct thread *td, uint64_t deadline_ns);
 void loan_return(struct thread *td);
 void loan_cancel(struct thread *td);
-int loan_host_pri(struct sim *sim);
+int loan_host_pri(const struct thread *td);
 uint32_t loan_tid(void);
 void loan_pi_lock(_Atomic uint32_t *word, uint32_t tid);
 void loan_pi_unlock(_Atomic uint32_t *word);

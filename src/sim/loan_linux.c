@@ -80,18 +80,22 @@ loan_is_real(void)
 }
 
 int
-loan_host_pri(struct sim *sim)
+loan_host_pri(const struct thread *td)
 {
+	pid_t tid = td == curthread() ? 0 : (pid_t)td->td_tid;
 	struct sched_param sp;
 	int policy;
 
-	(void)sim;
-	policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+	/* -1: the thread has gone. */
+	policy = sched_getscheduler(tid);
+	if (policy == -1)
+		return (PRI_NONE);
+	policy &= ~SCHED_RESET_ON_FORK;
 	if (policy == SCHED_DEADLINE)
 		return (PRI_MIN);
 	if (policy != SCHED_FIFO && policy != SCHED_RR)
 		return (PRI_NONE);
-	if (sched_getparam(0, &sp) != 0)
+	if (sched_getparam(tid, &sp) != 0)
 		return (PRI_NONE);
 	/* 1 to 99, larger is more urgent: ours are 99 to 1. */
 	return (100 - sp.sched_priority);

@@ -65,9 +65,9 @@ loan_is_real(void)
 }
 
 int
-loan_host_pri(struct sim *sim)
+loan_host_pri(const struct thread *td)
 {
-	(void)sim;
+	(void)td;
 	return (PRI_NONE);
 }
 

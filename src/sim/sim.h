@@ -52,6 +52,8 @@ struct witness_thread; /* lock/witness.c */
 #define PRI_MAX     255
 /* so_host_pri(): nothing that the host would let us lend. */
 #define PRI_NONE 256
+/* What so_host_pri() returns for a priority that can be lent is below this. */
+#define PRI_HOST_END 100
 
 /* The lock of so_pi_lock() below; lock/leaf_lock.h works it. */
 struct leaf_lock {
@@ -138,10 +140,11 @@ struct sim_ops {
 	void (*so_unlend)(struct thread *td);
 	void (*so_lend_cancel)(struct thread *td);
 	/*
-	 * The priority of the calling thread in the eyes of the host, as PRI_*,
-	 * where it is one that can be lent; else PRI_NONE.
+	 * The priority of a thread in the eyes of the host, without what is lent
+	 * to it: below PRI_HOST_END where it is one that can be lent; else
+	 * PRI_NONE.
 	 */
-	int (*so_host_pri)(struct sim *sim);
+	int (*so_host_pri)(const struct thread *td);
 	/*
 	 * For leaf_lock.h.  A number that names the calling host thread, not 0,
 	 * below 2^30; and the slow paths of a word that is 0 or the number of
@@ -181,6 +184,8 @@ struct sim {
 	/* Some thread's priority is or was not PRI_DEFAULT; never reset. */
 	_Atomic bool sim_pri_mixed;
 	void *sim_locks; /* lock layer's own, struct lock_env */
+	/* Some thread that blocked had another so_host_pri() than PRI_NONE. */
+	_Atomic bool sim_host_mixed;
 	struct sim_registry *sim_registry;
 	/* Counters of threads that have left; registry mutex. */
 	struct counter_set sim_retired;
