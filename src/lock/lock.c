@@ -184,9 +184,18 @@ lock_thread_detach(struct thread *td)
 {
 	struct sim *sim = td->td_sim;
 	struct lock_env *le = sim->sim_locks;
+	const void *word;
 
 	KASSERT(td->td_turnstile != NULL,
 	    ("thread %u leaves without its turnstile", td->td_id));
+	for (unsigned s = 0; s < HELD_SLOTS; s++) {
+		/* Relaxed: our own. */
+		word = atomic_load_explicit(
+		    &td->td_held->hl_word[s], memory_order_relaxed);
+		if (word != NULL)
+			panic("thread %u leaves with lock %p", td->td_id, word);
+	}
+	turnstile_leave(td);
 	if (td->td_prof != NULL)
 		lock_profile_thread_retire(le->le_profile, td);
 	if (td->td_witness != NULL)

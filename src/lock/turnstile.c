@@ -103,8 +103,11 @@
  * the owner, has let go and comes to this chain lock, in its release; if it was a
  * suspect only, the lender comes by itself.  The lock keeps its waiters bit.
  *
- * A cycle of owners is a deadlock.  Where loans are real the host tells of it
- * (EDEADLK), and it is a panic; the books end at a thread that gets no more urgent.
+ * A cycle of owners is a deadlock.  Where loans are real the host tells of a cycle
+ * of loans (EDEADLK).  A loan to a suspect may have closed it, who blocks before
+ * the loan has ended; so a thread that is told returns such loans made to itself,
+ * and it is a panic only if every link is a loan to an owner.  The books end at a
+ * thread that gets no more urgent.  A thread that leaves returns what is lent to it.
  *
  * Lock order.  Chain lock, then td_pri_lock; two of a kind are never held, and
  * neither is held over the system call that wakes a thread.  Both are leaf locks
@@ -133,6 +136,9 @@
 
 /* Assumed: enough for a suspect to clear itself, little to the owner. */
 #define SUSPECT_NS 50000
+
+/* Links of a cycle of owners.  More are not looked for. */
+#define CYCLE_MAX 1024
 
 /*
  * Who has waited this long is handed the lock.  Source: the order of what peers
@@ -224,12 +230,6 @@ pri_mixed(const struct thread *td)
 	    &td->td_sim->sim_pri_mixed, memory_order_relaxed));
 }
 
-/* What a thread is by itself.  (p) */
-static int
-own_pri(const struct thread *td)
-{
-	return (td->td_base_pri < td->td_host_pri ? td->td_base_pri
-						  : td->td_host_pri);
 static bool
 host_mixed(const struct thread *td)
 {
@@ -238,6 +238,12 @@ host_mixed(const struct thread *td)
 	    &td->td_sim->sim_host_mixed, memory_order_relaxed));
 }
 
+/* What a thread is by itself.  (p) */
+static int
+own_pri(const struct thread *td)
+{
+	return (td->td_base_pri < td->td_host_pri ? td->td_base_pri
+						  : td->td_host_pri);
 }
 
 /* Invariant 5.  True if the thread got more urgent.  (p) */
@@ -283,16 +289,16 @@ blocking_pri(struct thread *td, bool ask)
 	if (ask) {
 		host = td->td_sim->sim_ops->so_host_pri(td);
 		note_pri(td, host);
+		if (host != PRI_NONE && !host_mixed(td))
+			/* Relaxed: see pri_mixed(). */
+			atomic_store_explicit(&td->td_sim->sim_host_mixed, true,
+			    memory_order_relaxed);
 	}
 	pri_lock(td);
 	if (ask)
 		td->td_host_pri = host;
 	(void)pri_update(td);
 	pri = td->td_pri;
-		if (host != PRI_NONE && !host_mixed(td))
-			/* Relaxed: see pri_mixed(). */
-			atomic_store_explicit(&td->td_sim->sim_host_mixed, true,
-			    memory_order_relaxed);
 	pri_unlock(td);
 	return (pri);
 }
@@ -385,15 +391,9 @@ ts_disown(struct turnstile *ts)
 static bool
 ts_book(struct turnstile *ts, struct thread *owner, bool *realp)
 {
+	int host = PRI_MIN;
 	bool raised;
 
-	if (ts->ts_owner != owner)
-		ts_disown(ts);
-	pri_lock(owner);
-	ts->ts_pri = ts_first(ts)->td_ts_pri;
-	int host = PRI_MIN;
-	if (ts->ts_owner == NULL) {
-		ts->ts_owner = owner;
 	/*
 	 * What the owner is to the host may have changed since it blocked last,
 	 * and its own priority in the books is nothing to the host.
@@ -401,6 +401,12 @@ ts_book(struct turnstile *ts, struct thread *owner, bool *realp)
 	if (ts_first(ts)->td_ts_pri < PRI_HOST_END && host_mixed(owner))
 		host = owner->td_sim->sim_ops->so_host_pri(owner);
 
+	if (ts->ts_owner != owner)
+		ts_disown(ts);
+	pri_lock(owner);
+	ts->ts_pri = ts_first(ts)->td_ts_pri;
+	if (ts->ts_owner == NULL) {
+		ts->ts_owner = owner;
 		ts->ts_contested = owner->td_contested;
 		ts->ts_contprevp = &owner->td_contested;
 		if (ts->ts_contested != NULL)
@@ -408,7 +414,7 @@ ts_book(struct turnstile *ts, struct thread *owner, bool *realp)
 		owner->td_contested = ts;
 	}
 	raised = pri_update(owner);
-	*realp = ts->ts_pri < own_pri(owner);
+	*realp = ts->ts_pri < own_pri(owner) || ts->ts_pri < host;
 	pri_unlock(owner);
 	return (raised);
 }
@@ -439,7 +445,7 @@ ts_lend(struct turnstile *ts, struct thread *td, bool *exactp, bool *unheldp)
 	if (owner == td)
 		panic("thread %u waits for lock %p, which it holds",
 		    (unsigned)td->td_id, ts->ts_key);
-	*exactp = n == 1;
+	*exactp = td->td_lends_exact = n == 1;
 	ts->ts_nth++;
 	raised = ts_book(ts, owner, &real);
 	/* The suspect may be urgent enough, and the owner another. */
@@ -577,12 +583,146 @@ ts_leave(struct turnstile_chain *tc, struct thread *td, const void *key)
 	turnstile_chain_unlock(tc);
 }
 
+/*
+ * Return what ts lent to curthread(): in the books now, the rest is noted.
+ * timed_only: not the loans to it as the owner.
+ */
+static void
+ts_return(struct turnstile *ts, struct thread *self, bool timed_only)
+{
+	struct thread *first = ts_first(ts), *td, **tdp;
+
+	if (ts->ts_owner == self &&
+	    (!timed_only ||
+		(first->td_lent_to == self && !first->td_lends_exact)))
+		ts_disown(ts);
+	if (ts->ts_nlenders == 0)
+		return;
+	for (unsigned q = 0; q < NTS_QUEUES; q++) {
+		for (td = ts->ts_blocked[q].th_first; td != NULL;
+		     td = td->td_ts_next) {
+			if (td->td_lent_to != self ||
+			    (timed_only && td->td_lends_exact))
+				continue;
+			td->td_lent_to = NULL;
+			ts->ts_nlenders--;
+			/* The most urgent first. */
+			for (tdp = &self->td_returns;
+			     *tdp != NULL && (*tdp)->td_ts_pri <= td->td_ts_pri;
+			     tdp = &(*tdp)->td_loan_next)
+				continue;
+			td->td_loan_next = *tdp;
+			*tdp = td;
+		}
+	}
+}
+
+/*
+ * Give back what was lent to curthread(), which is not on its way to those chains
+ * by itself: all of it, or that which ends by its time.  True if there was any.
+ * Who has scanned for suspects, and has not lent yet, has the chain lock.
+ */
+static bool
+return_stray(struct thread *self, bool timed_only)
+{
+	struct lock_env *le = self->td_sim->sim_locks;
+	struct turnstile_chain *tc;
+	struct turnstile *ts;
+	bool any = false;
+
+	for (unsigned i = 0; i < TC_TABLESIZE; i++) {
+		tc = &le->le_chains[i];
+		leaf_lock(&tc->tc_lock, tc->tc_sim);
+		for (ts = tc->tc_turnstiles; ts != NULL; ts = ts->ts_next)
+			ts_return(ts, self, timed_only);
+		any = any || self->td_returns != NULL;
+		turnstile_unlock_wake(tc, NULL);
+	}
+	return (any);
+}
+
+void
+turnstile_leave(struct thread *td)
+{
+	(void)return_stray(td, false);
+}
+
+/*
+ * Whom does td lend to, and exactly?  NULL: no, or no longer.  Follows loans only:
+ * they are what the host has seen.
+ */
+static struct thread *
+exact_borrower(struct thread *td)
+{
+	struct turnstile_chain *tc;
+	struct thread *to = NULL;
+	const void *key;
+
+	/* Relaxed: compared under the chain lock, below. */
+	key = atomic_load_explicit(&td->td_blocked_on, memory_order_relaxed);
+	if (key == NULL)
+		return (NULL);
+	tc = turnstile_chain_lock(curthread(), key);
+	if (ts_queue_of(*ts_find(tc, key), td) != NTS_QUEUES &&
+	    td->td_lends_exact)
+		to = td->td_lent_to;
+	turnstile_chain_unlock(tc);
+	return (to);
+}
+
+/*
+ * Is there a cycle of owners that begins and ends with self, which is on a queue?
+ * The links are read one after the other, so one may be gone when the next is
+ * read.  But self stays.  So the last link, once read, stays; if the one before it
+ * is read again, that one stays; and so on.  After as many rounds as there are
+ * links all of them have been there at once.
+ */
+static bool
+in_cycle(struct thread *self)
+{
+	unsigned links = 0, n;
+	struct thread *td;
+
+	for (unsigned round = 0; round == 0 || round < links; round++) {
+		n = 0;
+		td = self;
+		do {
+			td = exact_borrower(td);
+			if (td == NULL || ++n > CYCLE_MAX)
+				return (false);
+		} while (td != self);
+		if (round > 0 && n != links)
+			return (false);
+		links = n;
+	}
+	return (true);
+}
+
 static bool
 is_blocked(struct thread *td)
 {
 	/* Acquire: pairs with the release in turnstile_unlock_wake(). */
 	return (atomic_load_explicit(
 		    &td->td_blocked_on, memory_order_acquire) != NULL);
+}
+
+/*
+ * The host will not let td lend to the owner.  One of a cycle may be a suspect,
+ * lent to by mistake: td itself, and it is set right at once; or another, and it
+ * passes.  So does a chain that is too long for the host (Linux: 1024 links).
+ */
+static void
+wait_unlent(struct thread *td, const void *key)
+{
+	if (return_stray(td, true))
+		return;
+	if (in_cycle(td))
+		panic("deadlock: thread %u waits for lock %p, whose owner "
+		      "waits for it",
+		    (unsigned)td->td_id, key);
+	/* A token taken here is none that td sleeps for: it lends. */
+	(void)td->td_sim->sim_ops->so_block_until(
+	    td, sim_clock_ns(td->td_sim) + SUSPECT_NS);
 }
 
 /*
@@ -599,10 +739,11 @@ sleep_lending(struct thread *td, const void *key, bool exact)
 	error = ops->so_block_lent(
 	    td, exact ? UINT64_MAX : sim_clock_ns(td->td_sim) + SUSPECT_NS);
 	while (error != 0) {
-		if (error == EDEADLK && exact)
-			panic("deadlock: thread %u waits for lock %p, whose "
-			      "owner waits for it",
-			    (unsigned)td->td_id, key);
+		if (error == EDEADLK && exact) {
+			wait_unlent(td, key);
+			error = ops->so_block_lent(td, UINT64_MAX);
+			continue;
+		}
 		tc = turnstile_chain_lock(td, key);
 		if (td->td_lent_to != NULL) {
 			ts_leave(tc, td, key);
@@ -713,41 +854,13 @@ turnstile_claim(struct thread *td, const void *key, turnstile_owner_fn *owner)
 		ops->so_wake(first);
 }
 
-/* Return what ts lent to curthread(): in the books now, the rest is noted. */
-static void
-ts_return(struct turnstile *ts, struct thread *self)
-{
-	struct thread *td, **tdp;
-
-	if (ts->ts_owner == self)
-		ts_disown(ts);
-	if (ts->ts_nlenders == 0)
-		return;
-	for (unsigned q = 0; q < NTS_QUEUES; q++) {
-		for (td = ts->ts_blocked[q].th_first; td != NULL;
-		     td = td->td_ts_next) {
-			if (td->td_lent_to != self)
-				continue;
-			td->td_lent_to = NULL;
-			ts->ts_nlenders--;
-			/* The most urgent first. */
-			for (tdp = &self->td_returns;
-			     *tdp != NULL && (*tdp)->td_ts_pri <= td->td_ts_pri;
-			     tdp = &(*tdp)->td_loan_next)
-				continue;
-			td->td_loan_next = *tdp;
-			*tdp = td;
-		}
-	}
-}
-
 void
 turnstile_disown(struct turnstile_chain *tc, const void *key)
 {
 	struct turnstile *ts = *ts_find(tc, key);
 
 	if (ts != NULL)
-		ts_return(ts, curthread());
+		ts_return(ts, curthread(), false);
 }
 
 /* Take up to max threads off a queue. */
@@ -762,7 +875,7 @@ ts_take_many(struct turnstile_chain *tc, const void *key, enum ts_queue queue,
 
 	if (ts == NULL)
 		return (NULL);
-	ts_return(ts, curthread());
+	ts_return(ts, curthread(), false);
 	th = &ts->ts_blocked[queue];
 	first = last = NULL;
 	while (max-- > 0 && th->th_first != NULL &&
@@ -801,6 +914,7 @@ turnstile_handoff(struct turnstile_chain *tc, struct thread *td)
 	if (now < td->td_ts_since_ns || now - td->td_ts_since_ns < FAIR_NS ||
 	    now < tc->tc_fair_ns)
 		return (false);
+	tc->tc_fair_ns = now + FAIR_NS;
 	td->td_ts_flags |= TD_TS_HANDED;
 	return (true);
 }
@@ -854,4 +968,3 @@ turnstile_unlock_wake(struct turnstile_chain *tc, struct thread *woken)
 		ops->so_unlend(td);
 	}
 }
-	tc->tc_fair_ns = now + FAIR_NS;

@@ -103,8 +103,9 @@ struct thread *turnstile_broadcast(
 
 /*
  * td is what turnstile_signal() returned.  Has it waited so long that it should
- * get the lock rather than try to, and is it time for that?  If true, it will return with TSW_HANDED, and
- * the caller must make it the owner before it unlocks the chain.
+ * get the lock rather than try to, and no other on this chain just before?  If
+ * true, it will return with TSW_HANDED, and the caller must make it the owner
+ * before it unlocks the chain.
  */
 bool turnstile_handoff(struct turnstile_chain *tc, struct thread *td);
 
@@ -120,6 +121,9 @@ bool turnstile_empty(
 
 /* Unlock the chain, then make the threads taken off the queue runnable. */
 void turnstile_unlock_wake(struct turnstile_chain *tc, struct thread *woken);
+
+/* td, which is curthread(), leaves: give back what suspicion has lent to it. */
+void turnstile_leave(struct thread *td);
 
 /*
  * Set the priority of a thread, PRI_*; what others lend it comes on top.  Called

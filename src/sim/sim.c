@@ -310,6 +310,7 @@ sim_thread_attach(
 	td->td_pri = PRI_DEFAULT;
 	td->td_base_pri = PRI_DEFAULT;
 	td->td_host_pri = PRI_NONE;
+	td->td_lends_exact = false;
 	/* Relaxed: a token for the slot's former thread is none of ours. */
 	atomic_store_explicit(&td->td_park, 0, memory_order_relaxed);
 	sr->sr_nattached++;

@@ -95,6 +95,7 @@ struct thread {
 	struct turnstile *td_contested; /* (p) what lends to it */
 	struct thread *td_lent_to;      /* (t) who has td_loan, or NULL */
 	struct thread *td_loan_next;    /* (t) list of td_returns */
+	bool td_lends_exact;            /* (t) to an owner, not a suspect */
 	struct thread *td_returns;      /* (o) loans to give back */
 
 	/* Fourth line: what the thread writes down about itself. */
@@ -183,9 +184,9 @@ struct sim {
 	bool sim_asym;           /* releases are asymmetric, sim/asym.h */
 	/* Some thread's priority is or was not PRI_DEFAULT; never reset. */
 	_Atomic bool sim_pri_mixed;
-	void *sim_locks; /* lock layer's own, struct lock_env */
 	/* Some thread that blocked had another so_host_pri() than PRI_NONE. */
 	_Atomic bool sim_host_mixed;
+	void *sim_locks; /* lock layer's own, struct lock_env */
 	struct sim_registry *sim_registry;
 	/* Counters of threads that have left; registry mutex. */
 	struct counter_set sim_retired;
