@@ -25,7 +25,9 @@ leaf_self(const struct sim *sim)
 {
 	const struct thread *td = curthread();
 
-	return (td != NULL ? td->td_tid : sim->sim_ops->so_tid());
+	/* Another sim's may number its threads otherwise. */
+	return (td != NULL && td->td_sim == sim ? td->td_tid
+						: sim->sim_ops->so_tid());
 }
 
 static inline void
@@ -45,14 +47,10 @@ void leaf_unlock_hard(struct leaf_lock *ll);
 static inline void
 leaf_unlock(struct leaf_lock *ll)
 {
-	const struct thread *td = curthread();
 	uint32_t v;
 
 	/* Relaxed: ours, and perhaps a bit, with which the CAS fails. */
-	v = td != NULL
-	    ? td->td_tid
-	    : atomic_load_explicit(&ll->ll_word, memory_order_relaxed) &
-		LEAF_TID;
+	v = atomic_load_explicit(&ll->ll_word, memory_order_relaxed) & LEAF_TID;
 	/* Release: hands what it guards to the next leaf_lock(). */
 	if (__predict_false(
 		!atomic_compare_exchange_strong_explicit(&ll->ll_word, &v, 0,
