@@ -99,9 +99,9 @@ static bool
 publishes(const struct held_line *hl, const void *word)
 {
 	for (unsigned s = 0; s < HELD_SLOTS; s++) {
-		/* Relaxed: the caller has acquired what matters. */
+		/* Acquire: pairs with held_publish(); for the thread. */
 		if (atomic_load_explicit(
-			&hl->hl_word[s], memory_order_relaxed) == word)
+			&hl->hl_word[s], memory_order_acquire) == word)
 			return (true);
 	}
 	return (false);

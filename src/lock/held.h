@@ -77,10 +77,11 @@ static inline void
 held_publish(const void *_Atomic *slot, const void *word)
 {
 	/*
-	 * Relaxed: the operation that acquires the word comes next, and
-	 * releases; whoever sees its effect sees this.
+	 * Release: who finds the word there sees what the thread did before.
+	 * That it is found at all is the work of the operation that acquires
+	 * the word, which comes next and releases.
 	 */
-	atomic_store_explicit(slot, word, memory_order_relaxed);
+	atomic_store_explicit(slot, word, memory_order_release);
 }
 
 static inline void
