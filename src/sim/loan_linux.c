@@ -108,7 +108,11 @@ loan_lend(struct thread *td, const struct thread *to)
 	atomic_store_explicit(&td->td_loan, to->td_tid, memory_order_relaxed);
 }
 
-/* The kernel's clock for FUTEX_LOCK_PI is the one of the day. */
+/*
+ * The kernel's clock for FUTEX_LOCK_PI is the one of the day.  If that is set
+ * meanwhile a deadline comes early or late, by as much; only loans to suspects have
+ * one.  FUTEX_LOCK_PI2 (Linux 5.14) has the other clock.
+ */
 static void
 realtime_in(uint64_t ns, struct timespec *ts)
 {

@@ -14,6 +14,9 @@
  * curthread().  A host thread may be attached to several machines, and says
  * with sim_thread_switch() on which one it works now.
  *
+ * A child of fork(2) has but one of the threads, under a number that no lock word
+ * knows, and must exec before it uses any machine.
+ *
  * struct thread is type-stable: a slot of the registry is reused by later
  * threads and freed only with the sim, so a stale pointer read out of a lock
  * word always points at some struct thread.  The registry is an array of slot
