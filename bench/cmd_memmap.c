@@ -198,6 +198,20 @@ header_row(struct table *t, const struct memmap *mm, enum pv_layout pl,
 	return (close_machine(m));
 }
 
+/*
+ * Would every header have to be made one by one?  Some locks also allocate for
+ * each: on a machine of many TB that takes minutes, and more memory than a host
+ * has, to print a number.
+ */
+#define MADE_ONE_BY_ONE_MAX (UINT64_C(512) << 30) /* bytes of memory */
+
+static bool
+too_large_to_make(const struct memmap *mm, const struct pv_lock_ops *ops)
+{
+	return ((ops->plo_flags & PLO_ZEROINIT) == 0 &&
+	    memmap_usable_bytes(mm, -1) > MADE_ONE_BY_ONE_MAX);
+}
+
 static int
 print_headers(const struct memmap *mm)
 {
@@ -213,13 +227,23 @@ print_headers(const struct memmap *mm)
 	for (unsigned pl = 0; pl < PVL_COUNT && error == 0; pl++) {
 		table_rule(t);
 		for (const struct pv_lock_ops *const *p = pv_lock_ops_list();
-		     *p != NULL && error == 0; p++)
+		     *p != NULL && error == 0; p++) {
+			if (too_large_to_make(mm, *p))
+				continue;
 			error =
 			    header_row(t, mm, (enum pv_layout)pl, *p, &wrong);
+		}
 	}
 	if (error == 0)
 		table_print(t, stdout);
 	table_destroy(t);
+	for (const struct pv_lock_ops *const *p = pv_lock_ops_list();
+	     *p != NULL && error == 0; p++) {
+		if (too_large_to_make(mm, *p))
+			(void)printf("left out: %s, whose headers are made one "
+				     "by one\n",
+			    (*p)->plo_name);
+	}
 	return (error == 0 && wrong ? EX_VOID : error);
 }
 
