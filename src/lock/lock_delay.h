@@ -18,7 +18,8 @@
  * All of it is in time and not in rounds: what a pause costs differs by a factor
  * of twenty between CPUs.  Measured: AMD EPYC, Zen 5, 28 ns; with a cap of 128
  * pauses two threads with sections of 0.6 us made 1.20 million rounds a second,
- * as it is now 1.37 to 1.40, against 1.42 with an owner that hands over at once.
+ * as it is now 1.37 to 1.40.
+ * Assumed: an owner that hands over at once would make some 1.42.
  *
  * Differs: FreeBSD spins as long as the owner runs.  A thread of the host cannot
  * know that of another, so ours is bounded; and where waiting cannot let the

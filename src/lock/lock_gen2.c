@@ -86,7 +86,7 @@
  * One, not all, is woken: see mtx.c.
  *
  * The portable form looks at W before it adds, which costs more than the add
- * alone would (Measured: AMD EPYC 9.6 against 8.9 ns a pair).  What it buys is a
+ * alone would (not measured by itself).  What it buys is a
  * word that stays held until CL is taken: hand-over, and an owner that is known.
  *
  * Lock order.  pmap lock -> this lock -> turnstile chain lock.
