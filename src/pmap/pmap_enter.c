@@ -170,8 +170,7 @@ retry:
 			rv = KERN_RESOURCE_SHORTAGE;
 			goto out;
 		}
-		pte = &((pte_t *)PHYS_TO_DMAP(
-		    pmap->pm_vp, VM_PAGE_TO_PHYS(mpte)))[pmap_pte_index(va)];
+		pte = pmap_ptp_to_pte(pmap, mpte, va);
 	}
 
 	old = pte_load(pte);
@@ -260,8 +259,7 @@ pmap_enter_quick_locked(struct pmap *pmap, vm_offset_t va, struct vm_page *m,
 	mpte = pmap_quick_ptp(pmap, va, hint);
 	if (mpte == NULL)
 		return (NULL);
-	pte = &((pte_t *)PHYS_TO_DMAP(
-	    pmap->pm_vp, VM_PAGE_TO_PHYS(mpte)))[pmap_pte_index(va)];
+	pte = pmap_ptp_to_pte(pmap, mpte, va);
 	if (pte_load(pte) != 0) {
 		ptp_ref_add(mpte, UINT32_MAX);
 		return (NULL);
@@ -338,8 +336,7 @@ pmap_copy_pt(struct pmap *dst, struct pmap *src, vm_offset_t va,
 		dstmpte = pmap_quick_ptp(dst, va, dstmpte);
 		if (dstmpte == NULL)
 			return (false);
-		dpte = &((pte_t *)PHYS_TO_DMAP(
-		    dst->pm_vp, VM_PAGE_TO_PHYS(dstmpte)))[pmap_pte_index(va)];
+		dpte = pmap_ptp_to_pte(dst, dstmpte, va);
 		pv = pte_load(dpte) == 0 ? get_pv_entry(dst) : NULL;
 		if (pv == NULL) {
 			pmap_abort_ptp(dst, va, dstmpte);

@@ -230,6 +230,14 @@ pmap_pde_to_pte(const struct pmap *pm, pt_entry_t pde, vm_offset_t va)
 	return (&pmap_table(pm->pm_vp, pde)[pmap_pte_index(va)]);
 }
 
+/* The same where the page table's own page is at hand. */
+static inline pte_t *
+pmap_ptp_to_pte(
+    const struct pmap *pm, const struct vm_page *ptp, vm_offset_t va)
+{
+	return (pmap_pde_to_pte(pm, VM_PAGE_TO_PHYS(ptp), va));
+}
+
 /* The 4 KB entry of va and its PDE's value, or NULL. */
 static inline pte_t *
 pmap_pte_pde(const struct pmap *pm, vm_offset_t va, pt_entry_t *pdep)

@@ -94,8 +94,6 @@ pc_create(struct pmap *pmap)
 		return (NULL);
 	}
 	counter_add(&td->td_counters, CTR_PC_CHUNK_ALLOCS, 1);
-	/* It is about to hold host pointers: no promise of zeroes any more. */
-	m->flags &= (uint8_t)~PG_ZERO;
 	pc = PHYS_TO_DMAP(ma->ma_vp, VM_PAGE_TO_PHYS(m));
 	pc->pc_pmap = pmap;
 	pc->pc_map[0] = PC_FREE0;
