@@ -275,7 +275,7 @@ gen2_unlock_freed(struct thread *td, _Atomic uint32_t *word)
 	turnstile_unlock_wake(tc, woken);
 }
 
-static bool
+static inline bool
 gen2_trylock(void *arg)
 {
 	_Atomic uint32_t *word = arg;

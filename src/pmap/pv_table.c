@@ -16,6 +16,14 @@
 
 #include "lock/lock_hooks.h"
 
+/*
+ * The lock of a table, where it is taken and released.  bench/direct.c names one
+ * backend here, and then calls it directly: to say what the choice costs.
+ */
+#ifndef PV_LOCK_OPS
+#define PV_LOCK_OPS(pvt) ((pvt)->pvt_lock_ops)
+#endif
+
 static const struct pv_layout_ops *const layouts[PVL_COUNT] = {
 	[PVL_HASHED] = &pv_hashed_ops,
 	[PVL_PTRARRAY] = &pv_ptrarray_ops,
@@ -185,7 +193,8 @@ pv_table_create(struct vm_phys *vp, struct kmem *km, const struct design *d,
 	pvt->pvt_dummy_object.lo_flags = LC_RW;
 	header_shape(pvt);
 
-	error = pvt->pvt_ops->pvl_create(pvt);
+	error = PV_LOCK_OPS(pvt) == d->d_lock ? pvt->pvt_ops->pvl_create(pvt)
+					      : ENOTSUP;
 	if (error != 0)
 		goto fail;
 	/*
@@ -264,27 +273,37 @@ word_object(const struct pv_table *pvt, const void *word)
 	return (&pvt->pvt_lock_object);
 }
 
+/*
+ * The profile or witness looks on.  By themselves, since what they need would be
+ * paid for in registers by all others.
+ */
+__slowpath static void
+word_lock_hooked(struct pv_table *pvt, struct thread *td, void *word,
+    const char *file, int line)
+{
+	const struct pv_lock_ops *ops = PV_LOCK_OPS(pvt);
+	const struct lock_object *lo = word_object(pvt, word);
+	uint64_t t0 = 0;
+
+	lock_hook_want(td, lo, word, LOP_EXCLUSIVE, file, line);
+	if (!ops->plo_trylock(word)) {
+		t0 = lock_hook_contested(td);
+		ops->plo_lock(word);
+	}
+	lock_hook_acquired(td, lo, word, t0, LOP_EXCLUSIVE, file, line);
+}
+
 void
 pv_word_lock(struct pv_table *pvt, void *word, const char *file, int line)
 {
-	const struct pv_lock_ops *ops = pvt->pvt_lock_ops;
-	const struct lock_object *lo;
 	struct thread *td = curthread();
-	uint64_t t0 = 0;
 
 	KASSERT(td->td_pv_held == NULL,
 	    ("pv list lock %p wanted while %p is held", word, td->td_pv_held));
-	if (lock_hooked(td)) {
-		lo = word_object(pvt, word);
-		lock_hook_want(td, lo, word, LOP_EXCLUSIVE, file, line);
-		if (!ops->plo_trylock(word)) {
-			t0 = lock_hook_contested(td);
-			ops->plo_lock(word);
-		}
-		lock_hook_acquired(td, lo, word, t0, LOP_EXCLUSIVE, file, line);
-	} else {
-		ops->plo_lock(word);
-	}
+	if (__predict_false(lock_hooked(td)))
+		word_lock_hooked(pvt, td, word, file, line);
+	else
+		PV_LOCK_OPS(pvt)->plo_lock(word);
 	td->td_pv_held = word;
 	counter_add(&td->td_counters, CTR_PV_LOCKS, 1);
 }
@@ -292,7 +311,7 @@ pv_word_lock(struct pv_table *pvt, void *word, const char *file, int line)
 void
 pv_word_rlock(struct pv_table *pvt, void *word, const char *file, int line)
 {
-	const struct pv_lock_ops *ops = pvt->pvt_lock_ops;
+	const struct pv_lock_ops *ops = PV_LOCK_OPS(pvt);
 	const struct lock_object *lo;
 	struct thread *td = curthread();
 	uint64_t t0 = 0;
@@ -327,7 +346,7 @@ pv_word_unlock(struct pv_table *pvt, void *word, bool modified)
 	    ("pv list lock %p released, %p is held", word, td->td_pv_held));
 	if (lock_hooked(td))
 		lock_hook_release(td, word);
-	pvt->pvt_lock_ops->plo_unlock(word, modified && pvt->pvt_gen_embedded);
+	PV_LOCK_OPS(pvt)->plo_unlock(word, modified && pvt->pvt_gen_embedded);
 	td->td_pv_held = NULL;
 }
 
@@ -336,7 +355,7 @@ pv_word_runlock(struct pv_table *pvt, void *word)
 {
 	struct thread *td = curthread();
 
-	if (pvt->pvt_lock_ops->plo_rlock == NULL) {
+	if (PV_LOCK_OPS(pvt)->plo_rlock == NULL) {
 		pv_word_unlock(pvt, word, false);
 		return;
 	}
@@ -344,7 +363,7 @@ pv_word_runlock(struct pv_table *pvt, void *word)
 	    ("pv list lock %p released, %p is held", word, td->td_pv_held));
 	if (lock_hooked(td))
 		lock_hook_release(td, word);
-	pvt->pvt_lock_ops->plo_runlock(word);
+	PV_LOCK_OPS(pvt)->plo_runlock(word);
 	td->td_pv_held = NULL;
 }
 
