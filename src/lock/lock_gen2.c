@@ -275,16 +275,17 @@ gen2_unlock_freed(struct thread *td, _Atomic uint32_t *word)
 	turnstile_unlock_wake(tc, woken);
 }
 
+/*
+ * The fast paths.  gen2_lock() and gen2_unlock() call others last or not at all, so
+ * they have no stack frame.
+ *
+ * True: acquired.  gcc 12 makes of this fetch_or one instruction, "lock bts", but
+ * not with a __predict in the expression.
+ */
 static inline bool
-gen2_trylock(void *arg)
+gen2_try(const void *_Atomic *slot, _Atomic uint32_t *word)
 {
-	_Atomic uint32_t *word = arg;
-	struct thread *td = curthread();
-	const void *_Atomic *slot;
-
-	KASSERT(td != NULL, ("gen2 %p: not attached", arg));
-	slot = held_slot(td);
-	held_publish(slot, arg);
+	held_publish(slot, word);
 	/* Acquire: the release before; release: the slot. */
 	if ((atomic_fetch_or_explicit(word, GEN2_LOCKED, memory_order_acq_rel) &
 		GEN2_LOCKED) == 0)
@@ -293,30 +294,47 @@ gen2_trylock(void *arg)
 	return (false);
 }
 
-static void
-gen2_lock(void *arg)
+static bool
+gen2_trylock(void *arg)
 {
-	if (__predict_false(!gen2_trylock(arg)))
-		gen2_lock_hard(curthread(), arg);
+	struct thread *td = curthread();
+
+	KASSERT(td != NULL, ("gen2 %p: not attached", arg));
+	return (gen2_try(held_slot(td), arg));
+}
+
+/* Another word is in the first slot. */
+__slowpath static void
+gen2_lock_other(struct thread *td, _Atomic uint32_t *word)
+{
+	if (!gen2_try(held_slot(td), word))
+		gen2_lock_hard(td, word);
 }
 
 static void
-gen2_unlock(void *arg, bool modified)
+gen2_lock(void *arg)
 {
-	_Atomic uint32_t *word = arg;
 	struct thread *td = curthread();
-	const void *_Atomic *slot = &td->td_held->hl_word[0];
-	uint32_t add = modified ? GEN2_ONE : 0, v;
+	const void *_Atomic *slot;
 
+	KASSERT(td != NULL, ("gen2 %p: not attached", arg));
+	slot = &td->td_held->hl_word[0];
 	/* Relaxed: our own. */
 	if (__predict_false(
-		atomic_load_explicit(slot, memory_order_relaxed) != arg)) {
-		slot = held_find(td, arg);
-		if (slot == NULL)
-			panic("gen2 %p: released by thread %u, which does not "
-			      "hold it",
-			    arg, td->td_id);
+		atomic_load_explicit(slot, memory_order_relaxed) != NULL)) {
+		gen2_lock_other(td, arg);
+		return;
 	}
+	if (!gen2_try(slot, arg))
+		gen2_lock_hard(td, arg);
+}
+
+static inline void
+gen2_unlock_slot(struct thread *td, _Atomic uint32_t *word, uint32_t add,
+    const void *_Atomic *slot)
+{
+	uint32_t v;
+
 	if (__predict_true(td->td_rseq_cs != NULL)) {
 		if (__predict_false(!asym_add32(td->td_rseq_cs, word,
 			add - GEN2_LOCKED, GEN2_WAITERS, GEN2_MAX))) {
@@ -339,6 +357,35 @@ gen2_unlock(void *arg, bool modified)
 		}
 	}
 	held_clear(slot);
+}
+
+/* The word is not in the first slot. */
+__slowpath static void
+gen2_unlock_other(struct thread *td, _Atomic uint32_t *word, uint32_t add)
+{
+	const void *_Atomic *slot = held_find(td, word);
+
+	if (slot == NULL)
+		panic("gen2 %#" PRIxPTR ": released by thread %u, which does "
+		      "not hold it",
+		    (uintptr_t)word, td->td_id);
+	gen2_unlock_slot(td, word, add, slot);
+}
+
+static void
+gen2_unlock(void *arg, bool modified)
+{
+	struct thread *td = curthread();
+	const void *_Atomic *slot = &td->td_held->hl_word[0];
+	uint32_t add = modified ? GEN2_ONE : 0;
+
+	/* Relaxed: our own. */
+	if (__predict_false(
+		atomic_load_explicit(slot, memory_order_relaxed) != arg)) {
+		gen2_unlock_other(td, arg, add);
+		return;
+	}
+	gen2_unlock_slot(td, arg, add, slot);
 }
 
 static bool
