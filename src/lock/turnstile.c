@@ -103,11 +103,11 @@
  * the owner, has let go and comes to this chain lock, in its release; if it was a
  * suspect only, the lender comes by itself.  The lock keeps its waiters bit.
  *
- * A cycle of owners is a deadlock.  Where loans are real the host tells of a cycle
- * of loans (EDEADLK).  A loan to a suspect may have closed it, who blocks before
- * the loan has ended; so a thread that is told returns such loans made to itself,
- * and it is a panic only if every link is a loan to an owner.  The books end at a
- * thread that gets no more urgent.  A thread that leaves returns what is lent to it.
+ * A cycle of owners is a deadlock, and a panic: turnstile_cycle.c.  Where loans are
+ * real the host tells of a cycle of loans, too (EDEADLK).  That need not be one of
+ * owners: a loan to a suspect may have closed it, who blocks before the loan has
+ * ended.  So a thread that is told returns such loans made to itself, and lends
+ * anew.  A thread that leaves returns what is lent to it; and it must own nothing.
  *
  * Lock order.  Chain lock, then td_pri_lock; two of a kind are never held, and
  * neither is held over the system call that wakes a thread.  Both are leaf locks
@@ -147,8 +147,9 @@ ts_sleep(struct turnstile_chain *tc, struct turnstile *ts, struct thread *td,
 {
 	const struct sim_ops *ops = td->td_sim->sim_ops;
 	struct thread *raised;
-	bool exact, lent, looks = false, unheld;
+	bool exact, lent, looks = false, unheld, stuck;
 
+	stuck = ts_blocked_owner(ts, td) != NULL;
 	for (;; looks = true) {
 		raised = ts_lend(ts, td, &exact, &unheld);
 		if (looks && unheld) {
@@ -159,6 +160,10 @@ ts_sleep(struct turnstile_chain *tc, struct turnstile *ts, struct thread *td,
 		turnstile_chain_unlock(tc);
 		if (raised != NULL)
 			ts_propagate(raised);
+		/* Later on it is for the owner to look, before it sleeps. */
+		if (stuck)
+			ts_check_cycle(td);
+		stuck = false;
 		if (!lent)
 			ops->so_block(td);
 		else if (!ts_sleep_lending(td, key, exact))
@@ -206,8 +211,9 @@ turnstile_wait(struct turnstile_chain *tc, struct thread *td, const void *key,
 	td->td_ts_flags = 0;
 	ts_insert(&ts->ts_blocked[queue], td, again);
 	td->td_ts_blocked = ts;
-	/* Relaxed: the chain lock orders it for whoever takes us off. */
-	atomic_store_explicit(&td->td_blocked_on, key, memory_order_relaxed);
+	td->td_ts_nth++;
+	/* Seq_cst: see turnstile_cycle.c; whoever takes us off has the chain. */
+	atomic_store_explicit(&td->td_blocked_on, key, memory_order_seq_cst);
 	counter_add(&td->td_counters, CTR_LOCK_SLEEPS, 1);
 	ts_sleep(tc, ts, td, key);
 	return (((td->td_ts_flags & TD_TS_MORE) != 0 ? TSW_MORE : 0) |

@@ -110,7 +110,15 @@ bool ts_sleep_lending(struct thread *td, const void *key, bool exact);
 
 /* turnstile_cycle.c */
 
-/* Is there a cycle of owners that begins and ends with self, on a queue? */
-bool ts_in_cycle(struct thread *self);
+/*
+ * td is on a queue of ts, or about to be.  The owner of the lock, if that waits
+ * for another lock.  (l)
+ */
+struct thread *ts_blocked_owner(const struct turnstile *ts, struct thread *td);
+/*
+ * self, which is curthread(), is on a queue, and the owner of the lock on one,
+ * too.  Panics if there is no end to that.  No lock is held.
+ */
+void ts_check_cycle(struct thread *self);
 
 #endif /* LOCK_TURNSTILE_IMPL_H */

@@ -120,26 +120,51 @@ return_stray(struct thread *self, bool timed_only)
 	return (any);
 }
 
+/*
+ * Does td, which leaves, own a lock that others wait for?  Of those with room for
+ * an owner: the others are published, lock_thread_detach().
+ */
+static void
+check_owns_nothing(struct thread *td)
+{
+	struct lock_env *le = td->td_sim->sim_locks;
+	struct turnstile_chain *tc;
+	struct turnstile *ts;
+	unsigned n;
+
+	for (unsigned i = 0; i < TC_TABLESIZE; i++) {
+		tc = &le->le_chains[i];
+		leaf_lock(&tc->tc_lock, tc->tc_sim);
+		for (ts = tc->tc_turnstiles; ts != NULL; ts = ts->ts_next) {
+			if (ts->ts_owner_of(ts_first(ts), ts->ts_key, 0, &n) ==
+				td &&
+			    n == 1)
+				panic("thread %u leaves with lock %p",
+				    (unsigned)td->td_id, ts->ts_key);
+		}
+		turnstile_chain_unlock(tc);
+	}
+}
+
 void
 turnstile_leave(struct thread *td)
 {
+	check_owns_nothing(td);
 	(void)return_stray(td, false);
 }
 
 /*
  * The host will not let td lend to the owner.  One of a cycle may be a suspect,
  * lent to by mistake: td itself, and it is set right at once; or another, and it
- * passes.  So does a chain that is too long for the host (Linux: 1024 links).
+ * passes.  So does a chain that is too long for the host (Linux: 1024 links).  A
+ * cycle of owners was found before, but for one that a walk did not see.
  */
 static void
-wait_unlent(struct thread *td, const void *key)
+wait_unlent(struct thread *td)
 {
 	if (return_stray(td, true))
 		return;
-	if (ts_in_cycle(td))
-		panic("deadlock: thread %u waits for lock %p, whose owner "
-		      "waits for it",
-		    (unsigned)td->td_id, key);
+	ts_check_cycle(td);
 	/* A token taken here is none that td sleeps for: it lends. */
 	(void)td->td_sim->sim_ops->so_block_until(
 	    td, sim_clock_ns(td->td_sim) + SUSPECT_NS);
@@ -156,7 +181,7 @@ ts_sleep_lending(struct thread *td, const void *key, bool exact)
 	    td, exact ? UINT64_MAX : sim_clock_ns(td->td_sim) + SUSPECT_NS);
 	while (error != 0) {
 		if (error == EDEADLK && exact) {
-			wait_unlent(td, key);
+			wait_unlent(td);
 			error = ops->so_block_lent(td, UINT64_MAX);
 			continue;
 		}

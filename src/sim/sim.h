@@ -87,6 +87,7 @@ struct thread {
 	int td_ts_pri;                     /* (t) its place on the queue */
 	_Atomic uint32_t td_loan;          /* (a) word of so_lend() */
 	_Atomic bool td_attached;          /* (a) the slot is in use */
+	uint32_t td_ts_nth;                /* (t) times it went on a queue */
 	struct thread *td_free_next;       /* (r) */
 
 	/* Third line: priority, own and lent.  Others write here too. */
