@@ -49,6 +49,22 @@ leaf_unlock_hard(struct leaf_lock *ll)
 	    ->so_pi_unlock(&ll->ll_word);
 }
 
+/* The calling thread has met a held lock.  Returns the time. */
+static uint64_t
+take_turns(struct sim *sim, uint64_t now)
+{
+	struct thread *td = curthread();
+
+	if (now - td->td_met_ns > LOCK_DELAY_TURN_NS) {
+		td->td_turn_ns = now;
+	} else if (now - td->td_turn_ns > LOCK_DELAY_TURN_NS) {
+		sim->sim_ops->so_yield(sim);
+		now = td->td_turn_ns = sim_clock_ns(sim);
+	}
+	td->td_met_ns = now;
+	return (now);
+}
+
 bool
 lock_delay_seen(struct lock_delay *ld, uint64_t seen)
 {
@@ -59,6 +75,7 @@ lock_delay_seen(struct lock_delay *ld, uint64_t seen)
 		return (false);
 	now = sim_clock_ns(sim);
 	if (ld->ld_deadline_ns == 0) {
+		now = take_turns(sim, now);
 		ld->ld_deadline_ns = now + LOCK_DELAY_BUDGET_NS;
 	} else if (now >= ld->ld_deadline_ns) {
 		return (false);

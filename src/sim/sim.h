@@ -106,6 +106,8 @@ struct thread {
 	_Alignas(
 	    CACHE_LINE_SIZE) struct turnstile *td_turnstile; /* (o) spare */
 	uint64_t td_ts_since_ns;           /* (o) when it began to wait */
+	uint64_t td_met_ns;                /* (o) it last met a held lock */
+	uint64_t td_turn_ns;               /* (o) its turn began */
 	int td_domain;                     /* (c) memory domain of td_cpu */
 	struct lock_prof_thread *td_prof;  /* (c) */
 	struct witness_thread *td_witness; /* (c) */
