@@ -18,26 +18,23 @@
  * All of it is in time and not in rounds: what a pause costs differs by a factor
  * of twenty between CPUs.  Measured: AMD EPYC, Zen 5, 28 ns; with a cap of 128
  * pauses two threads with sections of 0.6 us made 1.20 million rounds a second,
- * as it is now 1.37 to 1.40.
- * Assumed: an owner that hands over at once would make some 1.42.
+ * as it is now 1.34 to 1.40.  Computed: at most 1.43 if a release were known at
+ * once, 1.40 with the 33 ns that the line takes.
  *
- * Taking turns.  With more threads than CPUs a thread that uses up its slice of
- * the host's scheduler is off its CPU for the slices of all others: 4 ms each
- * here.  Most of a busy thread's time is waiting, so that is where the slice
- * ends: the wait then takes 12 or 20 ms instead of 1 us, and so do those of all
- * that queue behind it.  Hence a thread that keeps meeting held locks gives its
- * CPU up by itself, at most once in LOCK_DELAY_TURN_NS, where it is about to wait
- * anyway.  All threads of such a lock do, so turns are short, and the longest wait
- * is a turn of each.  Where nobody else is runnable it costs one system call a
- * turn.  A thread that has met none for the length of a turn, because it had no
- * need or because it slept, begins a new one.
+ * Taking turns.  With more threads than CPUs, a thread that uses up its slice of
+ * the host's scheduler is off its CPU for the slices of all others, 4 ms each under
+ * Linux at 250 Hz.  A busy thread is waiting half of its time, so that is where
+ * the slice often ends; and where a holder loses its CPU, or the one that was woken
+ * has to wait for one, so do all that queue.  A wait of 1 us then takes 12 to 24 ms.
+ * So a thread that keeps meeting held locks gives its CPU up by itself, once in
+ * LOCK_DELAY_TURN_NS, when it is about to wait anyway.  All threads of such a lock
+ * do: turns are short, slices are never used up, and the longest wait is a turn of
+ * each other thread of the CPU.  Where nobody else is runnable it is one system call
+ * a turn.  A thread that met none for the length of a turn, because it had no need
+ * of any or because it slept, begins a new one.
  *
- * The price: a thread that computes and takes no locks gets a slice for each turn.
- * Measured: 8 threads, medium sections, 2 CPUs with such a one on each: 0.58
- * million rounds a second with turns, 0.67 without; pthread_mutex 0.64.
- *
- * Measured, 8 threads on 2 CPUs, sections as "pmapsim locks" has them; million
- * rounds a second and the longest wait in ms, gen2:
+ * Measured: AMD EPYC, Zen 5, "pmapsim locks --cpus 2 --threads 8 --pin none", gen2:
+ * million rounds a second, and the longest wait of about 2 s in ms.
  *
  *	turn, us	short		medium
  *	none		22.2  16.1	1.31  20.2
@@ -49,8 +46,11 @@
  *	50		22.8   1.2	1.32   0.4
  *	30		22.9   0.3	1.27   0.4
  *
- * Tried: to block instead of yielding, at the end of a turn: 0.76 medium, and 14
- * ms; who is woken waits for a CPU like anybody.
+ * The price is paid by who shares CPUs with threads that take no locks: these get a
+ * slice for each turn.  With one such on each CPU, medium, 0.58 million rounds a
+ * second, and without turns 0.67.  To block at the end of a turn and not to yield
+ * makes it 0.67 again; but where nobody computes it made 0.76 for 1.32, and a
+ * longest wait of 14 ms: who is woken waits for a CPU like anybody.
  *
  * Differs: FreeBSD spins as long as the owner runs.  A thread of the host cannot
  * know that of another, so ours is bounded; and where waiting cannot let the
@@ -62,9 +62,13 @@
 
 #include "sim/sim.h"
 
-/* Assumed: half of a wake-up across CPUs, some 50 us under Linux in a VM. */
+/*
+ * Measured: what a wake-up across CPUs takes, 18 to 24 us under Linux in a VM.  Two
+ * threads with medium sections sleep in 1.2 of 1000 rounds with 5 us, 0.5 with 10,
+ * 0.1 with 20, 0.01 with 40; from 10 on that does not show in the rounds made.
+ */
 #define LOCK_DELAY_BUDGET_NS 20000
-/* Measured, as above; from 30 to 60 it makes no difference. */
+/* Measured, as above; 20 and 80 are slower by 3 to 15 %. */
 #define LOCK_DELAY_MIN_NS 40
 /* Measured: sections of 4 increments; less is slower, more is unfair. */
 #define LOCK_DELAY_BUSY_NS 400
