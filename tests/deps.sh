@@ -60,6 +60,17 @@ deps_have()
 	spin)
 		command -v spin >/dev/null
 		;;
+	nsync)
+		# It has no .pc file everywhere.
+		printf '#include <nsync_mu.h>\n' |
+		    $(deps_cc) -I/usr/local/include -E - >/dev/null 2>&1
+		;;
+	absl)
+		pkg-config --exists absl_synchronization
+		;;
+	tbb)
+		pkg-config --exists 'tbb >= 2021'
+		;;
 	jemalloc)
 		# FreeBSD's libc is jemalloc.
 		[ -e /usr/include/malloc_np.h ] || pkg-config --exists jemalloc
@@ -108,6 +119,9 @@ deps_packages()
 		apt:libzstd)		dp_p=libzstd-dev ;;
 		apt:cmocka)		dp_p=libcmocka-dev ;;
 		apt:ck)			dp_p=libck-dev ;;
+		apt:nsync)		dp_p=libnsync-dev ;;
+		apt:absl)		dp_p="libabsl-dev g++" ;;
+		apt:tbb)		dp_p="libtbb-dev g++" ;;
 		apt:clang)		dp_p="clang libclang-rt-dev llvm" ;;
 		apt:clang-format)	dp_p=clang-format-14 ;;
 		dnf:cc)			dp_p="gcc glibc-devel libasan libubsan libtsan" ;;
@@ -120,6 +134,9 @@ deps_packages()
 		dnf:libzstd)		dp_p=libzstd-devel ;;
 		dnf:cmocka)		dp_p=libcmocka-devel ;;
 		dnf:ck)			dp_p=ck-devel ;;
+		dnf:nsync)		dp_p=nsync-devel ;;
+		dnf:absl)		dp_p="abseil-cpp-devel gcc-c++" ;;
+		dnf:tbb)		dp_p="tbb-devel gcc-c++" ;;
 		dnf:clang)		dp_p="clang compiler-rt llvm" ;;
 		dnf:clang-format)	dp_p=clang-tools-extra ;;
 		pkg:cc)			dp_p=gcc ;;
@@ -129,6 +146,8 @@ deps_packages()
 		pkg:hwloc)		dp_p=hwloc2 ;;
 		pkg:libzstd)		dp_p=zstd ;;
 		pkg:ck)			dp_p=concurrencykit ;;
+		pkg:absl)		dp_p=abseil ;;
+		pkg:tbb)		dp_p=onetbb ;;
 		pkg:clang|pkg:clang-format) dp_p=llvm14 ;;
 		*)			dp_p=$dp_word ;;
 		esac
@@ -245,6 +264,31 @@ deps()
 # What both scripts need to build the program, in the words of deps_have().
 # shellcheck disable=SC2034 # it is they that use it
 deps_program="cc cmake builder pkg-config jemalloc liburcu-memb hwloc jansson libzstd"
+
+# Whose locks ours are compared with, and the walker of tests/models, in the words
+# of deps_have(): all can be done without.
+# shellcheck disable=SC2034
+deps_peers="ck nsync absl tbb spin"
+
+# For the help of both scripts: what deps_packages() has for deps_peers.  Nobody
+# has tried the names of Fedora and FreeBSD.
+deps_peers_help()
+{
+	cat <<'END'
+
+Optional peers, whose locks `pmapsim locks` compares ours with (ck's are locks of
+pv lists, too), and spin, which walks a model of a lock in tests/check:
+
+             Debian, Ubuntu   Fedora             FreeBSD
+  ck         libck-dev        ck-devel           concurrencykit
+  nsync      libnsync-dev     nsync-devel        nsync
+  absl       libabsl-dev      abseil-cpp-devel   abseil
+  tbb        libtbb-dev       tbb-devel          onetbb
+  spin       spin             spin               spin
+
+absl and tbb need a C++ compiler.  The names of Fedora and FreeBSD are untried.
+END
+}
 
 # The number of CPUs.
 deps_cpus()
