@@ -151,6 +151,42 @@ a_release_returns_what_was_lent_for_that_lock(void **state)
 	lt_join(&lth[1]);
 }
 
+/*
+ * Three locks, a waiter of its own priority at each, and every order in which they
+ * can be released: each time what is left is the most urgent of the rest.
+ */
+static void
+each_release_leaves_the_most_urgent_of_the_rest(void **state)
+{
+	static const int lent[NLINKS] = { 90, 30, 60 };
+	static const unsigned orders[][NLINKS] = { { 0, 1, 2 }, { 0, 2, 1 },
+		{ 1, 0, 2 }, { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 } };
+	static struct lt_thread lth[NLINKS];
+	int rest;
+
+	(void)state;
+	for (size_t o = 0; o < sizeof(orders) / sizeof(orders[0]); o++) {
+		for (unsigned i = 0; i < NLINKS; i++)
+			ops->plo_lock(links[i].l_word);
+		for (unsigned i = 0; i < NLINKS; i++) {
+			lt_start(&lt, &lth[i], lent[i], take_one, NULL, i);
+			lt_await_blocked(&lth[i], key_of(&links[i]));
+		}
+		assert_int_equal(await_pri(lt.lt_td, 30), 30);
+		for (unsigned i = 0; i < NLINKS; i++) {
+			ops->plo_unlock(links[orders[o][i]].l_word, true);
+			rest = PRI_DEFAULT;
+			for (unsigned k = i + 1; k < NLINKS; k++) {
+				if (lent[orders[o][k]] < rest)
+					rest = lent[orders[o][k]];
+			}
+			assert_int_equal(pri_of(lt.lt_td), rest);
+		}
+		for (unsigned i = 0; i < NLINKS; i++)
+			lt_join(&lth[i]);
+	}
+}
+
 static void
 a_loan_goes_along_a_chain_of_owners(void **state)
 {
@@ -202,6 +238,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_owner_has_what_its_first_waiter_lends),
 		cmocka_unit_test(a_release_returns_what_was_lent_for_that_lock),
+		cmocka_unit_test(
+		    each_release_leaves_the_most_urgent_of_the_rest),
 		cmocka_unit_test(a_loan_goes_along_a_chain_of_owners),
 		cmocka_unit_test(who_is_lent_to_moves_up_on_its_queue),
 	};
