@@ -22,6 +22,7 @@
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,6 +42,22 @@ rseq_area(void)
 	return ((struct rseq *)(void *)(tp + __rseq_offset));
 }
 
+/* 0 or errno. */
+static int
+barrier_try(void)
+{
+	int error;
+
+	do {
+		error = syscall(SYS_membarrier,
+			    MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, 0, 0) == 0
+		    ? 0
+		    : errno;
+		/* It wants a set of CPUs, some bytes, and has none just now. */
+	} while (error == ENOMEM);
+	return (error);
+}
+
 bool
 asym_init(void)
 {
@@ -48,9 +65,11 @@ asym_init(void)
 
 	if (s != NULL && strcmp(s, "portable") == 0)
 		return (false);
+	/* To be registered is not to be allowed the call: a filter may differ. */
 	return (__rseq_size > 0 &&
 	    syscall(SYS_membarrier,
-		MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ, 0, 0) == 0);
+		MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ, 0, 0) == 0 &&
+	    barrier_try() == 0);
 }
 
 uint64_t *
@@ -68,9 +87,12 @@ asym_thread(void)
 void
 asym_barrier(void)
 {
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, 0,
-		0) != 0)
-		panic("membarrier(2) fails that did not before");
+	int error = barrier_try();
+
+	if (error != 0)
+		panic("membarrier(2): %s; it worked when the sim was made, "
+		      "PMAPSIM_RELEASE=portable does without",
+		    strerror(error));
 }
 
 #else

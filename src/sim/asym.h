@@ -34,6 +34,15 @@
  * whatever the caller's priority is.  Who needs a bound on that, as real-time
  * threads do, chooses the portable form.
  *
+ * The barrier must not fail: without it a release may go unnoticed, and a thread
+ * sleep for good.  asym_init() calls it once in earnest.  What the kernel can
+ * answer after that: EINVAL and EPERM, for a process that is not registered, but
+ * one that is stays so until it execs; ENOMEM, and then it is asked again; and
+ * whatever a seccomp filter says that was set since, or in the calling thread only.
+ * That last one is a panic.  Nothing could stand in for the barrier: to go over to
+ * the portable form all threads would have to be known to be outside a section,
+ * which is what the barrier is for.
+ *
  * Which form a thread uses is td_rseq_cs: NULL is the portable one.  Whether a
  * blocker must call the barrier is sim_asym, for all threads of a sim alike.
  * Threads of both forms mix.  PMAPSIM_RELEASE=portable in the environment chooses
