@@ -368,8 +368,8 @@ slots_are_clean(struct lock_env *le)
 			    &hl->hl_word[s], memory_order_relaxed));
 		assert_null(atomic_load_explicit(
 		    &td->td_blocked_on, memory_order_relaxed));
-		assert_int_equal(
-		    atomic_load_explicit(&td->td_loan, memory_order_relaxed),
+		assert_int_equal(atomic_load_explicit(&td->td_loan.pw_owner,
+				     memory_order_relaxed),
 		    0);
 		assert_null(td->td_lent_to);
 		assert_null(td->td_returns);

@@ -18,8 +18,6 @@
 #include "kern/kassert.h"
 #include "sim/sim.h"
 
-#define LEAF_TID UINT32_C(0x3fffffff)
-
 static inline uint32_t
 leaf_self(const struct sim *sim)
 {
@@ -37,8 +35,8 @@ leaf_lock(struct leaf_lock *ll, const struct sim *sim)
 
 	/* Acquire: pairs with the release in leaf_unlock(). */
 	if (__predict_false(
-		!atomic_compare_exchange_strong_explicit(&ll->ll_word, &v, tid,
-		    memory_order_acquire, memory_order_relaxed)))
+		!atomic_compare_exchange_strong_explicit(&ll->ll_word.pw_owner,
+		    &v, tid, memory_order_acquire, memory_order_relaxed)))
 		sim->sim_ops->so_pi_lock(&ll->ll_word, tid);
 }
 
@@ -50,11 +48,12 @@ leaf_unlock(struct leaf_lock *ll)
 	uint32_t v;
 
 	/* Relaxed: ours, and perhaps a bit, with which the CAS fails. */
-	v = atomic_load_explicit(&ll->ll_word, memory_order_relaxed) & LEAF_TID;
+	v = atomic_load_explicit(&ll->ll_word.pw_owner, memory_order_relaxed) &
+	    PI_TID_MAX;
 	/* Release: hands what it guards to the next leaf_lock(). */
 	if (__predict_false(
-		!atomic_compare_exchange_strong_explicit(&ll->ll_word, &v, 0,
-		    memory_order_release, memory_order_relaxed)))
+		!atomic_compare_exchange_strong_explicit(&ll->ll_word.pw_owner,
+		    &v, 0, memory_order_release, memory_order_relaxed)))
 		leaf_unlock_hard(ll);
 }
 

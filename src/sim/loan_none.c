@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Lending a priority on a host that we do not know how to: not at all.  A thread
- * that would lend just blocks, and simulated priorities work as everywhere.
+ * Lending a priority where that cannot be done: not at all.  A thread that would
+ * lend just blocks, and simulated priorities work as everywhere.  The host has no
+ * way to it that we know, or keeps it from us: see loan.h.
  *
- * FreeBSD has what it takes, umutexes of protocol UMUTEX_PRIO_INHERIT, with the
- * same rule that only the thread in the word unlocks; a file beside this one
- * would use them.
+ * Who waits for a leaf lock spins, and yields.  A holder that has lost its CPU to a
+ * real-time thread that waits in this way on the same CPU never gets it back: such
+ * threads need a host that lends.
+ *
+ * Nothing is said of a borrower that has gone, and of cycles: turnstile_cycle.c finds
+ * those.
  */
 
 #include "sim/loan.h"
@@ -20,21 +24,22 @@
 
 /* td_loan: 0, or 1 while the loan stands. */
 
-void
-loan_lend(struct thread *td, const struct thread *to)
+static void
+none_lend(struct thread *td, const struct thread *to)
 {
 	(void)to;
 	/* Relaxed: the chain lock orders it before the borrower's return. */
-	atomic_store_explicit(&td->td_loan, 1, memory_order_relaxed);
+	atomic_store_explicit(&td->td_loan.pw_owner, 1, memory_order_relaxed);
 }
 
-int
-loan_block(struct thread *td, uint64_t deadline_ns)
+static int
+none_block(struct thread *td, uint64_t deadline_ns)
 {
 	const struct sim_ops *ops = td->td_sim->sim_ops;
 
-	/* Acquire: pairs with loan_return(). */
-	while (atomic_load_explicit(&td->td_loan, memory_order_acquire) != 0) {
+	/* Acquire: pairs with none_return(). */
+	while (atomic_load_explicit(
+		   &td->td_loan.pw_owner, memory_order_acquire) != 0) {
 		if (deadline_ns == UINT64_MAX)
 			ops->so_block(td);
 		else if (!ops->so_block_until(td, deadline_ns))
@@ -43,36 +48,30 @@ loan_block(struct thread *td, uint64_t deadline_ns)
 	return (0);
 }
 
-void
-loan_return(struct thread *td)
+static void
+none_return(struct thread *td)
 {
-	/* Release: pairs with loan_block(). */
-	atomic_store_explicit(&td->td_loan, 0, memory_order_release);
+	/* Release: pairs with none_block(). */
+	atomic_store_explicit(&td->td_loan.pw_owner, 0, memory_order_release);
 	td->td_sim->sim_ops->so_wake(td);
 }
 
-void
-loan_cancel(struct thread *td)
+static void
+none_cancel(struct thread *td)
 {
 	/* Relaxed: nobody else uses the word now. */
-	atomic_store_explicit(&td->td_loan, 0, memory_order_relaxed);
+	atomic_store_explicit(&td->td_loan.pw_owner, 0, memory_order_relaxed);
 }
 
-bool
-loan_is_real(void)
-{
-	return (false);
-}
-
-int
-loan_host_pri(const struct thread *td)
+static int
+none_host_pri(const struct thread *td)
 {
 	(void)td;
 	return (PRI_NONE);
 }
 
-uint32_t
-loan_tid(void)
+static uint32_t
+none_tid(void)
 {
 	static _Atomic uint32_t last;
 	static _Thread_local uint32_t tid;
@@ -84,9 +83,10 @@ loan_tid(void)
 	return (tid);
 }
 
-void
-loan_pi_lock(_Atomic uint32_t *word, uint32_t tid)
+static void
+none_pi_lock(struct pi_word *pw, uint32_t tid)
 {
+	_Atomic uint32_t *word = &pw->pw_owner;
 	uint32_t v;
 
 	for (unsigned i = 1;; i++) {
@@ -105,9 +105,20 @@ loan_pi_lock(_Atomic uint32_t *word, uint32_t tid)
 }
 
 /* Not reached: no word has more than its holder's number. */
-void
-loan_pi_unlock(_Atomic uint32_t *word)
+static void
+none_pi_unlock(struct pi_word *pw)
 {
 	/* Release: as leaf_unlock(). */
-	atomic_store_explicit(word, 0, memory_order_release);
+	atomic_store_explicit(&pw->pw_owner, 0, memory_order_release);
 }
+
+const struct loan_ops loan_none_ops = {
+	.lo_lend = none_lend,
+	.lo_block = none_block,
+	.lo_return = none_return,
+	.lo_cancel = none_cancel,
+	.lo_host_pri = none_host_pri,
+	.lo_tid = none_tid,
+	.lo_pi_lock = none_pi_lock,
+	.lo_pi_unlock = none_pi_unlock,
+};

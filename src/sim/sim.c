@@ -39,6 +39,7 @@
 #include "kern/rcu.h"
 #include "pmapsim/types.h"
 #include "sim/clock.h"
+#include "sim/loan.h"
 #include "sim/pin.h"
 
 /* So that growth is an ordinary event in tests, not a rare one. */
@@ -192,6 +193,7 @@ sim_create(struct kmem *km, const struct sim_ops *ops, unsigned ncpus,
 
 	KASSERT(ncpus >= 1 && ncpus <= MACHINE_CPU_MAX, ("%u CPUs", ncpus));
 	clock_init();
+	loan_init();
 	sim = kmem_alloc(km, sizeof(*sim), 0, M_THREAD, KMEM_ANYDOMAIN);
 	if (sim == NULL)
 		return (ENOMEM);

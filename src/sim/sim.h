@@ -58,9 +58,27 @@ struct witness_thread; /* lock/witness.c */
 /* What so_host_pri() returns for a priority that can be lent is below this. */
 #define PRI_HOST_END 100
 
+/*
+ * What the host lends by: 0, or the number of a thread, with bits above that are
+ * the host's.  FreeBSD's kernel has it in a struct umutex, and reads the flags.
+ */
+#if defined(__FreeBSD__) && !defined(SIM_UMUTEX)
+#define SIM_UMUTEX 1
+#elif !defined(SIM_UMUTEX)
+#define SIM_UMUTEX 0
+#endif
+#define PI_TID_MAX UINT32_C(0x3fffffff)
+struct pi_word {
+	_Atomic uint32_t pw_owner;
+#if SIM_UMUTEX
+	_Atomic uint32_t pw_flags;
+	uint32_t pw_rest[6];
+#endif
+};
+
 /* The lock of so_pi_lock() below; lock/leaf_lock.h works it. */
 struct leaf_lock {
-	_Atomic uint32_t ll_word;
+	struct pi_word ll_word;
 };
 
 struct thread {
@@ -85,17 +103,17 @@ struct thread {
 	const void *_Atomic td_blocked_on; /* (a) lock word waited for */
 	struct turnstile *td_ts_blocked;   /* (t) turnstile waited on */
 	int td_ts_pri;                     /* (t) its place on the queue */
-	_Atomic uint32_t td_loan;          /* (a) word of so_lend() */
 	_Atomic bool td_attached;          /* (a) the slot is in use */
 	uint32_t td_ts_nth;                /* (t) times it went on a queue */
 	struct thread *td_free_next;       /* (r) */
 
 	/* Third line: priority, own and lent.  Others write here too. */
 	_Alignas(CACHE_LINE_SIZE) struct leaf_lock td_pri_lock;
-	uint32_t td_tid; /* (c) so_tid() of the host thread */
-	int td_pri;      /* (p) PRI_*, with what is lent */
-	int td_base_pri; /* (p) its own */
-	int td_host_pri; /* (p) so_host_pri() at the last block */
+	uint32_t td_tid;        /* (c) so_tid() of the host thread */
+	int td_pri;             /* (p) PRI_*, with what is lent */
+	int td_base_pri;        /* (p) its own */
+	int td_host_pri;        /* (p) so_host_pri() at the last block */
+	struct pi_word td_loan; /* (a) word of so_lend() */
 	struct turnstile *td_contested; /* (p) what lends to it */
 	struct thread *td_lent_to;      /* (t) who has td_loan, or NULL */
 	struct thread *td_loan_next;    /* (t) list of td_returns */
@@ -136,8 +154,9 @@ struct sim_ops {
 	 * to the thread to, and through it to whomever that lends to, until to
 	 * itself calls so_unlend(td); nothing else ends it but the deadline
 	 * (UINT64_MAX: none).  Returns 0 when the loan was given back, also
-	 * before the call.  Else the loan stands: ETIMEDOUT; ESRCH, to is gone;
-	 * EDEADLK, to waits for td.  Then td calls so_lend_cancel(), if it is
+	 * before the call.  Else the loan stands: ETIMEDOUT; ENOMEM; ESRCH, to
+	 * is gone; EDEADLK, to waits for td.  No host has to notice the last
+	 * two.  Then td calls so_lend_cancel(), if it is
 	 * certain that to will not call so_unlend(), or so_block_lent() again.
 	 * Tokens are not looked at.  Orders nothing.  Where the host cannot
 	 * lend, it just blocks.
@@ -159,8 +178,8 @@ struct sim_ops {
 	 * has lost its CPU gets the priority of those that wait.
 	 */
 	uint32_t (*so_tid)(void);
-	void (*so_pi_lock)(_Atomic uint32_t *word, uint32_t tid);
-	void (*so_pi_unlock)(_Atomic uint32_t *word);
+	void (*so_pi_lock)(struct pi_word *pw, uint32_t tid);
+	void (*so_pi_unlock)(struct pi_word *pw);
 	/* See sim/asym.h. */
 	bool (*so_asym_init)(void);
 	uint64_t *(*so_asym_thread)(void);
