@@ -282,7 +282,7 @@ reason_to_skip(cpu_set_t *all)
 	if (SANITIZED)
 		return ("a sanitizer has locks of its own");
 	if (!loan_is_real())
-		return ("this host's priorities cannot be lent");
+		return (loan_missing());
 	if (sched_getaffinity(0, sizeof(*all), all) != 0)
 		return ("no CPU affinity");
 	test_cpu = CPU_SETSIZE;
@@ -319,7 +319,7 @@ main(void)
 
 	why = reason_to_skip(&all);
 	if (why != NULL) {
-		print_message("skipped: %s\n", why);
+		print_message("skipped: no loans to be seen: %s\n", why);
 		return (0);
 	}
 	lt_setup(&lt, &sim_real_ops, 2, false);
