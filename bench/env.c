@@ -6,6 +6,7 @@
 
 #include "pingpong.h"
 #include "pmapsim/build.h"
+#include "sim/loan.h"
 
 void
 env_get(struct env *e)
@@ -21,6 +22,7 @@ env_get(struct env *e)
 	e->e_invariants = pmapsim_invariants();
 	e->e_cpus = host_ncpus();
 	e->e_load = getloadavg(load, 1) == 1 ? load[0] : -1;
+	e->e_no_loans = loan_missing();
 	e->e_pingpong_ns = pingpong_ns(e->e_pingpong_cpu);
 }
 
@@ -81,4 +83,8 @@ env_print_host(const struct env *e, FILE *out)
 		    e->e_pingpong_cpu[1], env_pingpong_mode(e));
 	else
 		(void)fprintf(out, "%s\n", env_pingpong_mode(e));
+	if (e->e_no_loans != NULL)
+		(void)fprintf(out,
+		    "loans    none, waiters do not lend their priority: %s\n",
+		    e->e_no_loans);
 }

@@ -21,6 +21,8 @@ struct env {
 	bool e_invariants;
 	unsigned e_cpus; /* that this process may use */
 	double e_load;   /* load average of the last minute, < 0: unknown */
+	/* Why a thread that waits does not lend its priority; NULL: it does. */
+	const char *e_no_loans;
 	/* Nanoseconds for a line to get from one CPU to another; 0: one CPU. */
 	double e_pingpong_ns;
 	int e_pingpong_cpu[2]; /* host CPUs, -1: not pinned */

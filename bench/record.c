@@ -120,6 +120,7 @@ record_env(const struct env *e)
 	record_set_u64(o, "cpus", e->e_host.hi_cpus);
 	record_set_u64(o, "cpus_allowed", e->e_cpus);
 	record_set_u64(o, "numa_nodes", e->e_host.hi_numa_nodes);
+	set_bool(o, "loans", e->e_no_loans == NULL);
 	record_set_real(o, "load", e->e_load);
 	record_set_real(o, "pingpong_ns", e->e_pingpong_ns);
 	for (unsigned i = 0; i < 2; i++)
