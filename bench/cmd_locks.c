@@ -95,6 +95,21 @@ try_fifo(void)
 	return (EX_UNAVAILABLE);
 }
 
+/*
+ * In a real-time class nothing takes a CPU from a thread that spins: neither the
+ * holder that it waits for, nor the thread that is to end the run.
+ */
+static int
+try_policy(const struct locks_load *ll)
+{
+	if (ll->ll_threads < host_ncpus() || !fifo_inherited())
+		return (0);
+	warnx("--threads: %u on %u CPUs might never end in the real-time class "
+	      "that pmapsim was started in: expected fewer threads than CPUs",
+	    ll->ll_threads, host_ncpus());
+	return (EX_USAGE);
+}
+
 static int
 configure(struct locks *lk)
 {
@@ -133,7 +148,9 @@ configure(struct locks *lk)
 		if (lk->lk_series[s].ll_window_ns == 0 || lk->lk_window_ns != 0)
 			lk->lk_series[s].ll_window_ns =
 			    lk->lk_window_ns != 0 ? lk->lk_window_ns : 30000000;
-		if (lk->lk_series[s].ll_priority == LOCKS_PRI_FIFO)
+		error = try_policy(&lk->lk_series[s]);
+		if (error == 0 &&
+		    lk->lk_series[s].ll_priority == LOCKS_PRI_FIFO)
 			error = try_fifo();
 	}
 	if (error != 0)

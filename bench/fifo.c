@@ -31,3 +31,12 @@ fifo_try(void)
 		fifo_unset(pthread_self());
 	return (error);
 }
+
+bool
+fifo_inherited(void)
+{
+	/* With a flag where children do not inherit it: then it is neither. */
+	int policy = sched_getscheduler(0);
+
+	return (policy == SCHED_FIFO || policy == SCHED_RR);
+}

@@ -9,6 +9,7 @@
  */
 
 #include <pthread.h>
+#include <stdbool.h>
 
 #define FIFO_LEVELS 40 /* that fifo_set() knows, 0 is the lowest */
 
@@ -18,5 +19,10 @@ int fifo_set(unsigned level);
 void fifo_unset(pthread_t thread);
 /* May this process?  Leaves the calling thread as it is.  0 or errno value. */
 int fifo_try(void);
+/*
+ * Is the calling thread in a real-time class, SCHED_FIFO or SCHED_RR, and so
+ * those that it starts?
+ */
+bool fifo_inherited(void);
 
 #endif /* BENCH_FIFO_H */

@@ -183,6 +183,17 @@ for range in x 1- -1 5-1 1-2-3 1000000001; do
 	fails 64 "--outside: \"$range\": $text" locks --outside=$range
 done
 fails 69 '--cpus: 1024 are more than this process may use' locks --cpus 1024
+# Also if it did run, this would end: one thread, which shares its CPU in turns.
+if chrt -r 1 true 2>/dev/null; then
+	status=0
+	chrt -r 1 "$pmapsim" locks --cpus 1 --threads 1 --backends gen2 \
+	    --inside short --seconds 0.001 >"$tmp/out" 2>"$tmp/err" || status=$?
+	claim "as many real-time threads as CPUs is wrong use" equal "$status" 64
+	claim "and is told" \
+	    grep -q -e '--threads: 1 on 1 CPUs might never end' "$tmp/err"
+else
+	echo "skipped: no real-time class is permitted here"
+fi
 fails 64 'inversion: "x": expected options only' inversion x
 fails 64 '--chain: "0": expected a number from 1 to 8' inversion --chain 1,0
 fails 64 '--chain: "1,": expected up to 8 numbers between commas' \
