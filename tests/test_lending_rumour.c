@@ -25,15 +25,16 @@ static struct lt lt;
 static struct rumour {
 	const char *r_key[2];
 	struct lt_thread r_lth[2];
-	_Atomic unsigned r_asked[2]; /* by thread 0, of each key */
+	struct thread *_Atomic r_td[2]; /* as they say themselves */
+	_Atomic unsigned r_asked[2];    /* by thread 0, of each key */
 	bool r_returns; /* thread 1 leaves its queue, and comes back */
 } rumour;
 
 static struct thread *
-td_of(const struct lt_thread *lth)
+td_of(unsigned i)
 {
-	/* Acquire: pairs with the release in lock_util.c. */
-	return (atomic_load_explicit(&lth->lth_td, memory_order_acquire));
+	/* Acquire: pairs with wait_on_key(). */
+	return (atomic_load_explicit(&rumour.r_td[i], memory_order_acquire));
 }
 
 static void
@@ -52,13 +53,13 @@ signal_key(const void *key)
 static struct thread *
 rumoured_owner(struct thread *td, const void *key, unsigned nth, unsigned *np)
 {
-	struct thread *other = td_of(&rumour.r_lth[1]);
+	struct thread *other = td_of(1);
 	unsigned asked, k = key == rumour.r_key[1];
 
 	(void)td;
 	(void)nth;
 	*np = 1;
-	if (curthread() != td_of(&rumour.r_lth[0]))
+	if (curthread() != td_of(0))
 		return (NULL);
 	/* Relaxed: a count. */
 	asked = atomic_fetch_add_explicit(
@@ -80,11 +81,15 @@ wait_on_key(void *arg, unsigned i)
 	struct turnstile_chain *tc;
 
 	(void)arg;
+	/* Release: pairs with td_of(). */
+	atomic_store_explicit(&rumour.r_td[i], td, memory_order_release);
 	for (unsigned n = 0; n <= (i == 1 && rumour.r_returns ? 1u : 0u); n++) {
 		tc = turnstile_chain_lock(td, rumour.r_key[i]);
 		(void)turnstile_wait(tc, td, rumour.r_key[i], rumoured_owner,
 		    TS_EXCLUSIVE_QUEUE, false);
 	}
+	/* Relaxed: for itself, which owns nothing when it leaves. */
+	atomic_store_explicit(&rumour.r_td[i], NULL, memory_order_relaxed);
 }
 
 static void
