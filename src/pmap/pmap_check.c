@@ -44,6 +44,12 @@
 
 #define PG_PROMOTED (UINT64_C(1) << 54)
 
+/* A chunk on an LRU. */
+struct lru_place {
+	const struct pv_chunk *lp_chunk;
+	const struct pv_chunks_list *lp_list;
+};
+
 struct pmap_checker {
 	struct machine *pc_ma;
 	void (*pc_fn)(void *arg, int inv, const char *text);
@@ -54,6 +60,10 @@ struct pmap_checker {
 	vm_paddr_t *pc_special;
 	size_t pc_nspecial;
 	size_t pc_capspecial;
+
+	/* Chunks on LRUs, each time that one is there, sorted. */
+	struct lru_place *pc_lru;
+	size_t pc_nlru;
 
 	uint64_t pc_tables;  /* below the roots */
 	uint64_t pc_managed; /* managed leaves */
@@ -319,15 +329,58 @@ check_entry(struct pmap_checker *pc, struct pmap *pmap, struct pv_entry *pv)
 	    (void *)pmap, (uintmax_t)pv->pv_va, (uintmax_t)VM_PAGE_TO_PHYS(m));
 }
 
-static bool
-lru_has(struct machine *ma, struct pv_chunk *chunk)
+static int
+place_compare(const void *a, const void *b)
 {
-	struct pv_chunk *c;
-	unsigned n = 0;
+	const struct lru_place *x = a, *y = b;
+	uintptr_t u = (uintptr_t)x->lp_chunk, v = (uintptr_t)y->lp_chunk;
 
-	TAILQ_FOREACH (c, &pv_chunk_list_of(ma, chunk)->pvc_list, pc_lru)
-		n += c == chunk;
-	return (n == 1);
+	return ((u > v) - (u < v));
+}
+
+/* Write down who is on which LRU: to look there anew for each chunk is too slow. */
+static void
+collect_lrus(struct pmap_checker *pc)
+{
+	struct machine *ma = pc->pc_ma;
+	struct pv_chunk *chunk;
+	size_t n = 0;
+
+	for (int i = 0; i < ma->ma_nchunklists; i++) {
+		TAILQ_FOREACH (chunk, &ma->ma_chunks[i]->pvc_list, pc_lru)
+			n++;
+	}
+	if (n == 0)
+		return;
+	pc->pc_lru = malloc(n * sizeof(pc->pc_lru[0]));
+	if (pc->pc_lru == NULL)
+		panic("pmap_check: out of host memory");
+	for (int i = 0; i < ma->ma_nchunklists; i++) {
+		TAILQ_FOREACH (chunk, &ma->ma_chunks[i]->pvc_list, pc_lru)
+			pc->pc_lru[pc->pc_nlru++] =
+			    (struct lru_place){ chunk, ma->ma_chunks[i] };
+	}
+	qsort(pc->pc_lru, n, sizeof(pc->pc_lru[0]), place_compare);
+}
+
+/* Is chunk once on its LRU, and on no other? */
+static bool
+lru_has(const struct pmap_checker *pc, struct pv_chunk *chunk)
+{
+	const struct lru_place want = { .lp_chunk = chunk };
+	const struct lru_place *lp;
+	size_t i;
+
+	if (pc->pc_nlru == 0)
+		return (false);
+	lp = bsearch(
+	    &want, pc->pc_lru, pc->pc_nlru, sizeof(want), place_compare);
+	if (lp == NULL || lp->lp_list != pv_chunk_list_of(pc->pc_ma, chunk))
+		return (false);
+	/* A second time would be next to it. */
+	i = (size_t)(lp - pc->pc_lru);
+	return ((i == 0 || lp[-1].lp_chunk != chunk) &&
+	    (i + 1 == pc->pc_nlru || lp[1].lp_chunk != chunk));
 }
 
 static void
@@ -343,7 +396,7 @@ check_chunk(struct pmap_checker *pc, struct pmap *pmap, struct pv_chunk *chunk,
 	if (chunk->pc_pmap != pmap)
 		bad(pc, 8, "chunk %#jx of pmap %p says its pmap is %p",
 		    (uintmax_t)pa, (void *)pmap, (void *)chunk->pc_pmap);
-	if (!lru_has(pc->pc_ma, chunk))
+	if (!lru_has(pc, chunk))
 		bad(pc, 8, "chunk %#jx is not once on its LRU", (uintmax_t)pa);
 	/* Relaxed: quiescent. */
 	if (m->object != NULL || m->order_inv != 0 ||
@@ -612,6 +665,7 @@ pmap_check(struct machine *ma, void (*fn)(void *arg, int inv, const char *text),
 			collect_pmap(&pc, pmap);
 	}
 	check_special(&pc);
+	collect_lrus(&pc);
 	TAILQ_FOREACH (pmap, &ma->ma_pmaps, pm_zone_all)
 		check_pmap(&pc, pmap);
 	check_lrus(&pc);
@@ -637,6 +691,7 @@ pmap_check(struct machine *ma, void (*fn)(void *arg, int inv, const char *text),
 	if (held != 0)
 		bad(&pc, 44, "%u locks are still on the profile's held lists",
 		    held);
+	free(pc.pc_lru);
 	free(pc.pc_special);
 	return (pc.pc_violations);
 }
