@@ -41,8 +41,9 @@
  * who holds them; one with more than CYCLE_MAX links on the way; and one through a
  * lock with more suspects than a scan tells (held.c), the owner not among them.
  *
- * Cost.  Once for each time that a thread blocks: the owner of the lock, and one
- * load from it.
+ * Cost.  Once for each time that a thread blocks: the owner of the lock, which for
+ * gen2 is a scan of a line for each thread, and one load from it (not measured by
+ * itself).
  *
  * Differs: FreeBSD's propagate_priority() panics where the owner sleeps, or is the
  * thread itself, and otherwise stops at an owner that is urgent enough.
