@@ -70,8 +70,12 @@
 #define LOCK_DELAY_BUDGET_NS 20000
 /* Measured, as above; 20 and 80 are slower by 3 to 15 %. */
 #define LOCK_DELAY_MIN_NS 40
-/* Measured: sections of 4 increments; less is slower, more is unfair. */
-#define LOCK_DELAY_BUSY_NS 400
+/*
+ * Measured: two threads, sections of 4 increments.  From 60 to 400 the rounds made
+ * are the same within 5 %; the p99 of a wait is 0.4 us up to 100, and 0.7 with 400.
+ * The cap shows in neither from 1000 to 6000.
+ */
+#define LOCK_DELAY_BUSY_NS 100
 #define LOCK_DELAY_MAX_NS  3000
 /* Measured: the table above. */
 #define LOCK_DELAY_TURN_NS 75000
