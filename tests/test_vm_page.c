@@ -10,43 +10,13 @@
 
 #include <cmocka.h>
 
-#include "phys_util.h"
-
-#define SMALL_MAP "100000-2000000 usable 0\n2000000-4000000 usable 1\n"
-
-static struct phys_machine pm;
-
-static int
-open_small(void **state)
-{
-	(void)state;
-	assert_int_equal(phys_open_text(&pm, SMALL_MAP, NULL), 0);
-	return (0);
-}
-
-static int
-close_pm(void **state)
-{
-	(void)state;
-	assert_int_equal(phys_check(&pm), 0);
-	phys_close(&pm);
-	return (0);
-}
+#include "phys_fixture.h"
 
 static uint32_t
 refs(const struct vm_page *m)
 {
 	/* Relaxed: one thread. */
 	return (atomic_load_explicit(&m->ref_count, memory_order_relaxed));
-}
-
-static uint64_t
-accounted(int domain)
-{
-	/* Relaxed: one thread. */
-	return (
-	    atomic_load_explicit(&pm.pm_vp->vp_domains[domain]->vmd_free_count,
-		memory_order_relaxed));
 }
 
 static bool
@@ -161,21 +131,6 @@ orders_and_runs_are_accounted(void **state)
 		vm_page_free(pm.pm_vp, &m[i]);
 	for (unsigned i = 0; i < 10; i++)
 		vm_page_free(pm.pm_vp, &n[i]);
-}
-
-/* Everything that class may have, as a list. */
-static struct vm_page *
-take_all(int domain, int flags, uint64_t *np)
-{
-	struct vm_page *list = NULL, *m;
-
-	*np = 0;
-	while ((m = vm_page_alloc(pm.pm_vp, domain, flags)) != NULL) {
-		m->q_next = list;
-		list = m;
-		++*np;
-	}
-	return (list);
 }
 
 static void
@@ -293,7 +248,6 @@ threads_never_share_a_page(void **state)
 int
 main(void)
 {
-#define SMALL(fn) cmocka_unit_test_setup_teardown(fn, open_small, close_pm)
 	const struct CMUnitTest tests[] = {
 		SMALL(pages_come_as_asked_for),
 		SMALL(zeroed_pages_are_zero_and_others_keep_their_contents),

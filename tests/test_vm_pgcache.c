@@ -10,63 +10,7 @@
 
 #include <cmocka.h>
 
-#include "phys_util.h"
-
-#define SMALL_MAP "100000-2000000 usable 0\n2000000-4000000 usable 1\n"
-/* 1 GiB a domain: large enough for page caches of one CPU. */
-#define CACHE_MAP "1000000-41000000 usable 0\n41000000-81000000 usable 1\n"
-
-static struct phys_machine pm;
-
-static int
-open_small(void **state)
-{
-	(void)state;
-	assert_int_equal(phys_open_text(&pm, SMALL_MAP, NULL), 0);
-	return (0);
-}
-
-static int
-open_cached(void **state)
-{
-	(void)state;
-	assert_int_equal(phys_open_text(&pm, CACHE_MAP, NULL), 0);
-	assert_true(pm.pm_vp->vp_domains[0]->vmd_has_pgcache);
-	return (0);
-}
-
-static int
-close_pm(void **state)
-{
-	(void)state;
-	assert_int_equal(phys_check(&pm), 0);
-	phys_close(&pm);
-	return (0);
-}
-
-static uint64_t
-accounted(int domain)
-{
-	/* Relaxed: one thread. */
-	return (
-	    atomic_load_explicit(&pm.pm_vp->vp_domains[domain]->vmd_free_count,
-		memory_order_relaxed));
-}
-
-/* Everything that class may have, as a list. */
-static struct vm_page *
-take_all(int domain, int flags, uint64_t *np)
-{
-	struct vm_page *list = NULL, *m;
-
-	*np = 0;
-	while ((m = vm_page_alloc(pm.pm_vp, domain, flags)) != NULL) {
-		m->q_next = list;
-		list = m;
-		++*np;
-	}
-	return (list);
-}
+#include "phys_fixture.h"
 
 static void
 caches_import_buckets_and_keep_freed_pages(void **state)
@@ -212,7 +156,6 @@ threads_with_caches_never_share_a_page(void **state)
 int
 main(void)
 {
-#define CACHED(fn) cmocka_unit_test_setup_teardown(fn, open_cached, close_pm)
 	const struct CMUnitTest tests[] = {
 		CACHED(caches_import_buckets_and_keep_freed_pages),
 		CACHED(remote_pages_do_not_enter_the_cache),

@@ -12,12 +12,10 @@
 
 #include <cmocka.h>
 
-#include "phys_util.h"
+#include "phys_fixture.h"
 
 #define MAP                                                                    \
 	"0-9f000 usable 0\n1000000-41000000 usable 0\n41000000-81000000 usable 1\n"
-
-static struct phys_machine pm;
 
 struct found {
 	unsigned f_count[64];
@@ -59,15 +57,6 @@ open_pm(void **state)
 {
 	(void)state;
 	assert_int_equal(phys_open_text(&pm, MAP, NULL), 0);
-	return (0);
-}
-
-static int
-close_pm(void **state)
-{
-	(void)state;
-	assert_int_equal(phys_check(&pm), 0);
-	phys_close(&pm);
 	return (0);
 }
 

@@ -10,39 +10,7 @@
 
 #include <cmocka.h>
 
-#include "phys_util.h"
-
-#define SMALL_MAP "100000-2000000 usable 0\n2000000-4000000 usable 1\n"
-/* 1 GiB a domain: large enough for page caches of one CPU. */
-#define CACHE_MAP "1000000-41000000 usable 0\n41000000-81000000 usable 1\n"
-
-static struct phys_machine pm;
-
-static int
-open_small(void **state)
-{
-	(void)state;
-	assert_int_equal(phys_open_text(&pm, SMALL_MAP, NULL), 0);
-	return (0);
-}
-
-static int
-open_cached(void **state)
-{
-	(void)state;
-	assert_int_equal(phys_open_text(&pm, CACHE_MAP, NULL), 0);
-	assert_true(pm.pm_vp->vp_domains[0]->vmd_has_pgcache);
-	return (0);
-}
-
-static int
-close_pm(void **state)
-{
-	(void)state;
-	assert_int_equal(phys_check(&pm), 0);
-	phys_close(&pm);
-	return (0);
-}
+#include "phys_fixture.h"
 
 static void
 waiting_returns_at_once_after_a_free(void **state)
@@ -251,8 +219,6 @@ idling_while_all_others_wait_panics(void **state)
 int
 main(void)
 {
-#define SMALL(fn)  cmocka_unit_test_setup_teardown(fn, open_small, close_pm)
-#define CACHED(fn) cmocka_unit_test_setup_teardown(fn, open_cached, close_pm)
 	const struct CMUnitTest tests[] = {
 		SMALL(waiting_returns_at_once_after_a_free),
 		CACHED(waiting_gives_the_own_cache_back),

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef TESTS_PHYS_FIXTURE_H
+#define TESTS_PHYS_FIXTURE_H
+
+/* cmocka's set-up and tear-down of one small machine, for the tests of pages. */
+
+#include "phys_util.h"
+
+#define SMALL_MAP "100000-2000000 usable 0\n2000000-4000000 usable 1\n"
+/* 1 GiB a domain: large enough for page caches of one CPU. */
+#define CACHE_MAP "1000000-41000000 usable 0\n41000000-81000000 usable 1\n"
+
+extern struct phys_machine pm;
+
+int open_small(void **state);
+int open_cached(void **state);
+/* Asserts that all is in order, and that nothing leaks. */
+int close_pm(void **state);
+
+#define SMALL(fn)  cmocka_unit_test_setup_teardown(fn, open_small, close_pm)
+#define CACHED(fn) cmocka_unit_test_setup_teardown(fn, open_cached, close_pm)
+
+/* Free pages of a domain by its own count, caches not included. */
+uint64_t accounted(int domain);
+/* Everything that class may have, as a list. */
+struct vm_page *take_all(int domain, int flags, uint64_t *np);
+
+#endif /* TESTS_PHYS_FIXTURE_H */
