@@ -86,7 +86,14 @@ pv_list_remove(struct pv_list *pvl, struct pv_entry *pv)
 #define PV_LIST_FOREACH(pv, pvl)                                               \
 	for ((pv) = (pvl)->pvl_first; (pv) != NULL; (pv) = (pv)->pv_next)
 
-/* One more change of a page's list: the holder of its pv list lock. */
+/*
+ * One more change of a page's list: the holder of its pv list lock.
+ *
+ * All 32 bits count, so nothing happens at the wrap that does not happen anywhere
+ * else, and builds with invariants need not begin near it as the generations do
+ * that share their word with a lock (pv_table.c).  Only whether two readings are
+ * equal is ever asked.  2^32 changes between them would be missed, as in FreeBSD.
+ */
 static inline void
 md_gen_bump(struct md_page *md)
 {
