@@ -47,10 +47,11 @@
  *	30		22.9   0.3	1.27   0.4
  *
  * The price is paid by who shares CPUs with threads that take no locks: these get a
- * slice for each turn.  With one such on each CPU, medium, 0.58 million rounds a
- * second, and without turns 0.67.  To block at the end of a turn and not to yield
- * makes it 0.67 again; but where nobody computes it made 0.76 for 1.32, and a
- * longest wait of 14 ms: who is woken waits for a CPU like anybody.
+ * slice for each turn.  With one such on each CPU, medium, 0.62 million rounds a
+ * second, and without turns 0.79; pthread_mutex makes 0.57.  To block at the end
+ * of a turn and not to yield costs nothing there; but where nobody computes it made
+ * 0.76 for 1.32, and a longest wait of 14 ms: who is woken waits for a CPU like
+ * anybody.
  *
  * Differs: FreeBSD spins as long as the owner runs.  A thread of the host cannot
  * know that of another, so ours is bounded; and where waiting cannot let the
