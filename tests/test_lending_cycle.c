@@ -33,7 +33,8 @@
 #include "pmapsim/pv_lock.h"
 #include "stage_util.h"
 
-#define NMAX 3
+#define NMAX   3
+#define NCROWD 20
 /* Of a child: what it takes is far below a second. */
 #define CHILD_SECONDS 60
 
@@ -209,6 +210,23 @@ scene_bystander(const int *pris)
 	lt_join(&players[0]);
 }
 
+/* More bystanders than a scan tells one by one, and all before the owners. */
+static void
+scene_crowd(const int *pris)
+{
+	static struct lt_thread crowd[NCROWD];
+
+	for (unsigned i = 0; i < NCROWD; i++)
+		lt_start(&lt, &crowd[i], PRI_DEFAULT, hang_about, NULL, 0);
+	await_ready(NCROWD);
+	for (unsigned i = 0; i < nplaces; i++)
+		lt_start(&lt, &players[i], pris[i], link_up, NULL, i);
+	await_ready(NCROWD + nplaces);
+	expect_cycle(nplaces);
+	let_go();
+	lt_join(&players[0]);
+}
+
 static void
 want_first(void *arg, unsigned i)
 {
@@ -302,6 +320,7 @@ static const struct {
 } scenes[] = {
 	{ "cycle", scene_cycle },
 	{ "bystander", scene_bystander },
+	{ "crowd", scene_crowd },
 	{ "unmarked", scene_unmarked },
 	{ "leaves", scene_leaves },
 	{ "left", scene_left },
@@ -409,6 +428,7 @@ bystanders_hide_no_cycle(void **state)
 	assert_string_equal(kind[0], "gen2");
 	for (size_t p = 0; p < NPRIS; p++)
 		assert_int_equal(play_out("bystander", NMAX, kind, pris[p]), 0);
+	assert_int_equal(play_out("crowd", NMAX, kind, pris[0]), 0);
 }
 
 static void

@@ -13,8 +13,8 @@
 #include <inttypes.h>
 
 /*
- * No more than these are told.  The owner may be beyond; then it is found once
- * some of them, who run, are gone.
+ * No more than these are told by their number.  The owner may be beyond; then it
+ * is found once some of them, who run, are gone.
  */
 #define SUSPECTS 16
 
@@ -107,11 +107,19 @@ publishes(const struct held_line *hl, const void *word)
 	return (false);
 }
 
+static bool
+is_blocked(const struct thread *td)
+{
+	/* Seq_cst: see turnstile_cycle.c. */
+	return (atomic_load_explicit(
+		    &td->td_blocked_on, memory_order_seq_cst) != NULL);
+}
+
 unsigned
 held_scan(struct held_registry *hr, const struct thread *td, const void *word,
     unsigned nth, struct thread **tdp)
 {
-	struct thread *suspect, *suspects[SUSPECTS];
+	struct thread *blocked = NULL, *suspect, *suspects[SUSPECTS];
 	struct held_line *chunk;
 	unsigned found = 0;
 	uint32_t n;
@@ -135,12 +143,23 @@ held_scan(struct held_registry *hr, const struct thread *td, const void *word,
 			    &chunk[i].hl_td, memory_order_acquire);
 			if (suspect == NULL || suspect == td)
 				continue;
-			suspects[found++] = suspect;
-			if (found == SUSPECTS)
-				n = 1;
+			if (found < SUSPECTS)
+				suspects[found] = suspect;
+			found++;
+			if (nth != HELD_BLOCKED) {
+				if (found == SUSPECTS)
+					n = 1;
+				continue;
+			}
+			/* First that it waits, then that it publishes. */
+			if (is_blocked(suspect) && publishes(&chunk[i], word))
+				blocked = suspect;
 		}
 	}
-	*tdp = found > 0 ? suspects[nth % found] : NULL;
+	if (found <= 1)
+		*tdp = found == 1 ? suspects[0] : NULL;
+	else
+		*tdp = nth == HELD_BLOCKED ? blocked : suspects[nth % found];
 	return (found);
 }
 

@@ -16,6 +16,7 @@
  * the slot's own sleeps.  Slot 0 is used unless locks nest.
  */
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -50,8 +51,10 @@ void held_destroy(struct held_registry *hr, struct sim *sim);
 
 /*
  * The threads but td that publish word: their number, with the one that is
- * number nth among them, modulo the number, in *tdp.
+ * number nth among them, modulo the number, in *tdp.  HELD_BLOCKED: if there are
+ * several, one that is on a queue, and published while it was, or NULL.
  */
+#define HELD_BLOCKED UINT_MAX
 unsigned held_scan(struct held_registry *hr, const struct thread *td,
     const void *word, unsigned nth, struct thread **tdp);
 

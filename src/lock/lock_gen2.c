@@ -119,6 +119,8 @@
 /* Above: the last generation before the wrap. */
 #define GEN2_MAX (UINT32_MAX - GEN2_ONE)
 
+_Static_assert(TS_BLOCKED == HELD_BLOCKED, "gen2_owner() passes it on");
+
 static struct thread *
 gen2_owner(struct thread *td, const void *key, unsigned nth, unsigned *np)
 {

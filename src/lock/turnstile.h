@@ -24,6 +24,7 @@
  *	turnstile_unlock_wake(tc, woken);
  */
 
+#include <limits.h>
 #include <stdbool.h>
 
 #include "lock/leaf_lock.h"
@@ -55,9 +56,12 @@ struct turnstile_chain {
  * 0, unless the word says that it is held and that threads wait: the owner would
  * not come by this chain lock when it lets go, and what is lent to it would stay.
  * A lock that knows its owner sets *np to 1 and returns it, or NULL where nobody
- * can be lent a priority, such as readers.  A lock that can only tell suspects, of which the owner is one, sets
- * *np to their number and returns number nth of them, modulo *np.
+ * can be lent a priority, such as readers.  A lock that can only tell suspects, of
+ * which the owner is one, sets *np to their number and returns number nth of them,
+ * modulo *np; or, for TS_BLOCKED, of several one that is on a queue itself, if there
+ * is one, else NULL.
  */
+#define TS_BLOCKED UINT_MAX
 typedef struct thread *turnstile_owner_fn(
     struct thread *td, const void *key, unsigned nth, unsigned *np);
 

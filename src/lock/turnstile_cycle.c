@@ -27,7 +27,8 @@
  * Suspects.  A thread that has just failed to acquire, or just released, takes
  * back what it publishes before it can go on a queue.  So among several suspects
  * one that is on a queue, and publishes while it is, is the owner; and if there is
- * none, the owner runs.
+ * none, the owner runs.  They are looked at in one scan, by which none is passed
+ * over however the others come and go.
  *
  * Nothing that is there is missed, by the last thread to come.  A thread is on its
  * queue, and the lock's waiters bit set, before it looks.  td_blocked_on is stored
@@ -38,8 +39,7 @@
  * part of it.
  *
  * Not found: a cycle through a read lock, or through an sx, for they do not tell
- * who holds them; one with more than CYCLE_MAX links on the way; and one through a
- * lock with more suspects than a scan tells (held.c), the owner not among them.
+ * who holds them; and one with more than CYCLE_MAX links on the way.
  *
  * Cost.  Once for each time that a thread blocks: the owner of the lock, which for
  * gen2 is a scan of a line for each thread, and one load from it (not measured by
@@ -82,19 +82,6 @@ waits(struct thread *td)
 		    &td->td_blocked_on, memory_order_seq_cst) != NULL);
 }
 
-/* Is one of the suspects, of ts as td sees them, still this one?  (l) */
-static bool
-suspected(const struct turnstile *ts, struct thread *td, struct thread *suspect)
-{
-	unsigned i = 0, n;
-
-	do {
-		if (ts->ts_owner_of(td, ts->ts_key, i, &n) == suspect)
-			return (true);
-	} while (++i < n);
-	return (false);
-}
-
 /*
  * td waits for owner, which is exact: it cannot release before we drop the chain
  * lock.
@@ -114,18 +101,14 @@ struct thread *
 ts_blocked_owner(const struct turnstile *ts, struct thread *td)
 {
 	struct thread *owner;
-	unsigned i = 0, n;
+	unsigned n;
 
-	do {
-		owner = ts->ts_owner_of(td, ts->ts_key, i, &n);
-		if (owner != NULL && n == 1)
-			check_present(ts, td, owner);
-		/* First that it waits, then that it is suspected: see above. */
-		if (owner != NULL && waits(owner) &&
-		    (n == 1 || suspected(ts, td, owner)))
-			return (owner);
-	} while (++i < n);
-	return (NULL);
+	owner = ts->ts_owner_of(td, ts->ts_key, TS_BLOCKED, &n);
+	if (owner == NULL)
+		return (NULL);
+	if (n == 1)
+		check_present(ts, td, owner);
+	return (waits(owner) ? owner : NULL);
 }
 
 /* False: td is on no queue, or the owner is not. */
