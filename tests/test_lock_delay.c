@@ -23,6 +23,7 @@ static struct lt lt;
 static struct sim_ops fake_ops;
 static uint64_t fake_ns;
 static unsigned spins, units, yields;
+static int host_pri;
 
 static uint64_t
 fake_clock_ns(struct sim *sim)
@@ -50,6 +51,13 @@ fake_yield(struct sim *sim)
 }
 
 static int
+fake_host_pri(const struct thread *td)
+{
+	(void)td;
+	return (host_pri);
+}
+
+static int
 setup(void **state)
 {
 	(void)state;
@@ -58,11 +66,13 @@ setup(void **state)
 	fake_ops.so_clock_ns = fake_clock_ns;
 	fake_ops.so_spin = fake_spin;
 	fake_ops.so_yield = fake_yield;
+	fake_ops.so_host_pri = fake_host_pri;
 	lt.lt_sim->sim_ops = &fake_ops;
 	lt.lt_sim->sim_oversubscribed = false;
 	lt.lt_sim->sim_spin_ns = 1;
 	fake_ns = UINT64_C(1) << 40;
 	spins = yields = 0;
+	host_pri = PRI_NONE;
 	return (0);
 }
 
@@ -161,6 +171,18 @@ who_meets_one_now_and_then_does_not_yield(void **state)
 	assert_int_equal(yields, 0);
 }
 
+static void
+a_real_time_thread_does_not_yield(void **state)
+{
+	(void)state;
+	host_pri = PRI_HOST_END - 1;
+	for (unsigned i = 0; i < 1000; i++) {
+		fake_ns += 1000;
+		meet();
+	}
+	assert_int_equal(yields, 0);
+}
+
 int
 main(void)
 {
@@ -176,6 +198,8 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(
 		    who_meets_one_now_and_then_does_not_yield, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_real_time_thread_does_not_yield, setup, teardown),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

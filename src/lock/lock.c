@@ -53,12 +53,14 @@ leaf_unlock_hard(struct leaf_lock *ll)
 static uint64_t
 take_turns(struct sim *sim, uint64_t now)
 {
+	const struct sim_ops *ops = sim->sim_ops;
 	struct thread *td = curthread();
 
 	if (now - td->td_met_ns > LOCK_DELAY_TURN_NS) {
 		td->td_turn_ns = now;
 	} else if (now - td->td_turn_ns > LOCK_DELAY_TURN_NS) {
-		sim->sim_ops->so_yield(sim);
+		if (ops->so_host_pri(td) == PRI_NONE)
+			ops->so_yield(sim);
 		now = td->td_turn_ns = sim_clock_ns(sim);
 	}
 	td->td_met_ns = now;
