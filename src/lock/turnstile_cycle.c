@@ -41,9 +41,12 @@
  * Not found: a cycle through a read lock, or through an sx, for they do not tell
  * who holds them; and one with more than CYCLE_MAX links on the way.
  *
- * Cost.  Once for each time that a thread blocks: the owner of the lock, which for
- * gen2 is a scan of a line for each thread, and one load from it (not measured by
- * itself).
+ * Cost.  Once for each time that a thread blocks, under the chain lock: the owner of
+ * the lock, which for gen2 is a scan of a line for each thread, and one load from
+ * it.  Measured: callgrind, release build, one thread that blocks and is woken 300
+ * times, nobody blocked besides: 36 instructions for mtx8, 38 for rwlock, and for
+ * gen2 171 with 2 lines, 401 with 8 and 1505 with 32, so 46 a line.  A block and
+ * the release that ends it are 1024 of gen2's with 2 lines, without the system calls.
  *
  * Differs: FreeBSD's propagate_priority() panics where the owner sleeps, or is the
  * thread itself, and otherwise stops at an owner that is urgent enough.
