@@ -292,7 +292,7 @@ static void
 break_9_free(void)
 {
 	PMAP_LOCK(p);
-	assert_true(reserve_pv_entries(p, _NPCPV));
+	assert_true(reserve_pv_entries(p, _NPCPV, NULL));
 	PMAP_UNLOCK(p);
 }
 
@@ -385,7 +385,7 @@ static void
 break_11_leaves(void)
 {
 	PMAP_LOCK(p);
-	saved_pv = get_pv_entry(p);
+	saved_pv = get_pv_entry(p, NULL);
 	PMAP_UNLOCK(p);
 	saved_pv->pv_va = VA1;
 	pv_list_insert_tail(&m1->md.pv_list, saved_pv);

@@ -32,6 +32,12 @@
  *			    the previous segment already has (default), or
  *			    allocate and waste it as the reviewed code did
  *	gaps=backed|trap    sparse: headers in gaps exist (default), or trap
+ *	pmap=12.1|12.3|14|main  whose pmap operations (main): see pmap.h
+ *	superpages=on|off   2 MB mappings are made (default), or not
+ *	reserv=on|off	    pages of objects come from reservations (default)
+ *	di=lockless|mutex   list of delayed invalidations (lockless)
+ *	tlb=none|direct|assoc|adversarial  what each CPU caches (none)
+ *	pcid=on|off	    TLB entries carry an address space (on)
  *
  * NAME: head = hashed/rwlock+chunks=global, superpage =
  * sparse/rwlock+chunks=global, the columns of the review.
@@ -44,8 +50,29 @@ enum pv_layout {
 };
 #define PVL_COUNT 4
 
+/* Whose pmap: what differs between FreeBSD's versions.  The zero is default. */
+enum pmap_version {
+	PMAP_MAIN, /* main of 2024 */
+	PMAP_14,   /* 14.0-CURRENT of July 2022 */
+	PMAP_12_3,
+	PMAP_12_1
+};
+#define PMAP_VERSION_COUNT 4
+
+enum pmap_di_kind {
+	PMAP_DI_LOCKLESS,
+	PMAP_DI_MUTEX
+};
+
+enum pmap_tlb_kind {
+	PMAP_TLB_NONE,
+	PMAP_TLB_DIRECT,
+	PMAP_TLB_ASSOC,
+	PMAP_TLB_ADVERSARIAL
+};
+
 struct design {
-	char d_text[96]; /* as written */
+	char d_text[156]; /* as written */
 	enum pv_layout d_layout;
 	const struct pv_lock_ops *d_lock;
 	unsigned d_nlocks; /* hashed */
@@ -54,9 +81,16 @@ struct design {
 	bool d_gaps_trap;  /* sparse */
 	bool d_batch;
 	bool d_chunks_global;
+	enum pmap_version d_pmap;
+	enum pmap_di_kind d_di;
+	enum pmap_tlb_kind d_tlb;
+	bool d_no_superpages;
+	bool d_no_reserv;
+	bool d_no_pcid;
 };
 
 const char *pv_layout_name(enum pv_layout pl);
+const char *pmap_version_name(enum pmap_version pv);
 
 /*
  * Read a design.  foreign: more lock backends, ended by NULL, or NULL.

@@ -14,9 +14,22 @@
  * the pv list lock first and so only tries pmap locks; when one is taken, it
  * waits without the pv list lock and compares generations afterwards.
  *
- * Differs throughout: no superpages, delayed invalidation, TLBs or protection
- * keys yet; user pmaps only; pv entries are not reclaimed from other pmaps when
- * memory is short.
+ * Superpages.  512 mappings of 4 KB that fill a page table, map a full, aligned
+ * run of pages and agree in their attributes are promoted to one of 2 MB; a 2 MB
+ * mapping that is to change in part is demoted.  A demotion that finds the mapping
+ * never accessed, or no memory, removes all of it: the pages fault in again.
+ * A run is full if it lies in one segment and all of it is allocated.
+ *
+ * Versions.  Where FreeBSD's versions differ the design's option pmap= decides:
+ *
+ *	main	promotes what was not accessed, too, and in pmap_enter_quick()
+ *	14, main  count the root in pmap_resident_count()
+ *	12.x	copies a managed 2 MB mapping with its accessed bit, and leaves
+ *		an empty directory page where there is no memory for a record
+ *	12.1	dirties the pages of a 2 MB mapping that loses but execute
+ *
+ * Differs throughout: no protection keys; user pmaps only; pv entries are not
+ * reclaimed from other pmaps when memory is short.
  * Source: FreeBSD main (2024), sys/amd64/amd64/pmap.c, function by function.
  */
 
@@ -46,17 +59,21 @@ void pmap_release(struct pmap *pmap);
 /*
  * Map page m at virtual address va, replacing any mapping already there.
  *
- *	va	a user address, page aligned
+ *	va	a user address, page aligned; with psind 1, 2 MB aligned
  *	m	if managed, busy or of an object that is locked, so that its
  *		mappings are not removed meanwhile
  *	prot	what the mapping will allow, VM_PROT_*
  *	flags	the access that faulted, VM_PROT_*, plus PMAP_ENTER_*
- *	psind	0; 1 (2 MB) is refused with KERN_INVALID_ARGUMENT so far
+ *	psind	0; or 1: map the 2 MB that m is the first page of.  Whatever is
+ *		mapped there goes, wired or not.  m is managed: m->psind is 1, and
+ *		write in prot needs write in flags.
  *
  * Returns KERN_SUCCESS, or KERN_RESOURCE_SHORTAGE when flags has
  * PMAP_ENTER_NOSLEEP and no page is free for a table or a pv chunk; nothing has
- * changed then.  Without the flag it waits for one: the caller then holds no
- * lock, that is, m is busy.  KERN_INVALID_ADDRESS when va is no user address.
+ * changed then, except that a superpage in the way may be gone.  Without the
+ * flag it waits for one: the caller then holds no lock, that is, m is busy.
+ * KERN_INVALID_ADDRESS when va is no user address, KERN_INVALID_ARGUMENT for
+ * another psind or where va or m is not 2 MB aligned.
  *
  * Locks: the pmap's, then pv list locks one at a time.
  * Differs: KERN_RESOURCE_SHORTAGE also for want of a pv entry.
@@ -65,8 +82,8 @@ enum kern_return pmap_enter(struct pmap *pmap, vm_offset_t va,
     struct vm_page *m, vm_prot_t prot, uint32_t flags, int psind);
 
 /*
- * Map m read-only at va if that costs no waiting and replaces nothing.
- * Advisory: what cannot be done is left out.
+ * Map m read-only at va, not accessed, if that costs no waiting and replaces
+ * nothing.  Advisory: what cannot be done is left out.
  */
 void pmap_enter_quick(
     struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot);
@@ -74,7 +91,8 @@ void pmap_enter_quick(
 /*
  * pmap_enter_quick() for the pages of one object from m_start on, whose pindex
  * distance to m_start is below (end - start) pages, each at its distance from
- * start.  The object is locked, at least for reading.
+ * start.  A full run that fits is mapped by 2 MB where nothing is mapped and there
+ * is no page table.  The object is locked, at least for reading.
  */
 void pmap_enter_object(struct pmap *pmap, vm_offset_t start, vm_offset_t end,
     struct vm_page *m_start, vm_prot_t prot);
@@ -92,7 +110,7 @@ void pmap_remove_pages(struct pmap *pmap);
 /*
  * Take rights away from the mappings in [sva, eva); prot says what stays.  With
  * VM_PROT_NONE all go.  Never adds a right; with write and execute both
- * in prot nothing happens.
+ * in prot nothing happens.  A superpage that is wholly in the range stays one.
  */
 void pmap_protect(
     struct pmap *pmap, vm_offset_t sva, vm_offset_t eva, vm_prot_t prot);
@@ -101,10 +119,30 @@ void pmap_protect(
 void pmap_unwire(struct pmap *pmap, vm_offset_t sva, vm_offset_t eva);
 
 /*
+ * The pages in [sva, eva) will not be needed: make their managed mappings look
+ * untouched, so that later use shows.
+ *
+ *	PMAP_ADVISE_DONTNEED  modified is passed on to the pages
+ *	PMAP_ADVISE_FREE      modified is forgotten, and with it the contents
+ *
+ * Superpages are demoted, even those wholly in the range, and the last page of
+ * each that is in the range is unmapped, unless wired: its next use faults, which
+ * is when a promotion is tried.
+ */
+enum pmap_advice {
+	PMAP_ADVISE_DONTNEED,
+	PMAP_ADVISE_FREE
+};
+void pmap_advise(struct pmap *pmap, vm_offset_t sva, vm_offset_t eva,
+    enum pmap_advice advice);
+
+/*
  * Copy src's managed mappings in [src_addr, src_addr + len) to dst, without
  * wired, modified and accessed; fork's shortcut.  Advisory: stops where memory
  * is short or dst has a mapping already.  Nothing happens unless dst_addr is
  * src_addr.  Rights are copied as they are: the caller write-protects first.
+ * Superpages wholly in the range, unmanaged ones, too, are copied with their
+ * modified bit where dst has neither a mapping nor a page table, else skipped.
  */
 void pmap_copy(struct pmap *dst, struct pmap *src, vm_offset_t dst_addr,
     vm_size_t len, vm_offset_t src_addr);
@@ -128,15 +166,48 @@ bool pmap_is_prefaultable(struct pmap *pmap, vm_offset_t va);
 #define MINCORE_MODIFIED         0x4
 #define MINCORE_REFERENCED_OTHER 0x8
 #define MINCORE_MODIFIED_OTHER   0x10
+#define MINCORE_SUPER            0x20 /* a 2 MB mapping */
 /*
  * Returns MINCORE_* bits of the mapping at va, 0 for none; *pap is the page's
  * address where the caller must still look at the page, else 0.
  */
 int pmap_mincore(struct pmap *pmap, vm_offset_t va, vm_paddr_t *pap);
 
-/* Mapped pages plus page table pages and the root, as the kernel counts. */
+/*
+ * Mapped pages, 512 for a superpage, plus page table pages, saved ones among
+ * them, and the root, as the kernel counts; pmap=12.x: without the root.
+ */
 uint64_t pmap_resident_count(struct pmap *pmap);
 uint64_t pmap_wired_count(struct pmap *pmap);
+/* Page table pages in the tree, without the root; counted by a walk. */
+uint64_t pmap_table_count(struct pmap *pmap);
+/* Page table pages saved for promoted, or wired, superpages. */
+uint64_t pmap_spare_count(struct pmap *pmap);
+
+/*
+ * Call fn for each mapping, by ascending va: its entry as the MMU has it, and its
+ * size, 4096 or 2 MB.  The pmap is locked meanwhile: fn calls nothing of it.
+ */
+void pmap_walk(struct pmap *pmap,
+    void (*fn)(void *arg, vm_offset_t va, pt_entry_t entry, vm_size_t size),
+    void *arg);
+
+/* What superpages did on the machine since it was created. */
+struct pmap_pde_stats {
+	uint64_t pds_promotions;
+	uint64_t pds_demotions;  /* that kept the mapping */
+	uint64_t pds_p_failures; /* promotions tried in vain */
+	uint64_t pds_mappings;   /* made at once: psind 1, object, copy */
+};
+void pmap_pde_stats(struct machine *ma, struct pmap_pde_stats *pds);
+
+/*
+ * For tests: let the pmaps of the machine take only so many more page table
+ * pages, roots not counted, and pv chunks; -1: any number, as at first.
+ * Each one given back may be taken again.  An operation that may wait for
+ * memory raises the limit to what it needs.  No operation is under way.
+ */
+void pmap_limit(struct machine *ma, int64_t pt_pages, int64_t pv_chunks);
 
 /*
  * Below, m is a managed page.  The pv list lock of its superpage is taken, then

@@ -194,6 +194,11 @@ machine_create(const struct machine_config *mc, struct machine **mp, char *err,
 	}
 	m->ma_kmem = km;
 	m->ma_design = d;
+	m->ma_rules = pmap_rules[d.d_pmap];
+	m->ma_superpages = !d.d_no_superpages;
+	/* Relaxed: nobody knows the machine yet. */
+	atomic_store_explicit(&m->ma_pt_limit, -1, memory_order_relaxed);
+	atomic_store_explicit(&m->ma_pv_limit, -1, memory_order_relaxed);
 	m->ma_ncpus = mc->mc_ncpus != 0 ? mc->mc_ncpus : 1;
 	TAILQ_INIT(&m->ma_pmaps);
 	TAILQ_INIT(&m->ma_pmaps_free);

@@ -42,8 +42,6 @@
 #include "lock/lock_profile.h"
 #include "pmap/pmap_var.h"
 
-#define PG_PROMOTED (UINT64_C(1) << 54)
-
 struct pmap_checker {
 	struct machine *pc_ma;
 	void (*pc_fn)(void *arg, int inv, const char *text);

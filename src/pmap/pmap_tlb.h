@@ -16,6 +16,27 @@ pmap_invalidate_page(struct pmap *pmap, vm_offset_t va)
 	(void)va;
 }
 
+/* [sva, eva), page aligned. */
+static inline void
+pmap_invalidate_range(struct pmap *pmap, vm_offset_t sva, vm_offset_t eva)
+{
+	(void)pmap;
+	(void)sva;
+	(void)eva;
+}
+
+/*
+ * The 2 MB mapping pde of va has gone or changed.  One that was promoted may
+ * have left 4 KB entries all over the 2 MB.
+ */
+static inline void
+pmap_invalidate_pde_page(struct pmap *pmap, vm_offset_t va, pt_entry_t pde)
+{
+	(void)pmap;
+	(void)va;
+	(void)pde;
+}
+
 static inline void
 pmap_invalidate_all(struct pmap *pmap)
 {

@@ -88,10 +88,12 @@ pc_create(struct pmap *pmap)
 	struct pv_chunk *pc;
 	struct vm_page *m;
 
+	if (!pmap_limit_take(&ma->ma_pv_limit))
+		goto fail;
 	m = vm_page_alloc(ma->ma_vp, td->td_domain, VM_PAGE_NOOBJ);
 	if (m == NULL) {
-		counter_add(&td->td_counters, CTR_PC_CHUNK_TRYFAIL, 1);
-		return (NULL);
+		pmap_limit_give(&ma->ma_pv_limit, 1);
+		goto fail;
 	}
 	counter_add(&td->td_counters, CTR_PC_CHUNK_ALLOCS, 1);
 	pc = PHYS_TO_DMAP(ma->ma_vp, VM_PAGE_TO_PHYS(m));
@@ -100,6 +102,10 @@ pc_create(struct pmap *pmap)
 	pc->pc_map[1] = PC_FREE0;
 	pc->pc_map[2] = PC_FREE2;
 	return (pc);
+
+fail:
+	counter_add(&td->td_counters, CTR_PC_CHUNK_TRYFAIL, 1);
+	return (NULL);
 }
 
 bool
@@ -115,11 +121,12 @@ pv_entry_is_spare(const struct pmap *pmap)
  * free.  The pmap is locked; a pv list lock may be held.
  */
 struct pv_entry *
-get_pv_entry(struct pmap *pmap)
+get_pv_entry(struct pmap *pmap, struct pv_held *held)
 {
 	struct pv_chunks_list *pvc;
 	struct pv_chunk *pc;
 
+	(void)held;
 	PMAP_LOCK_ASSERT(pmap);
 	pc = TAILQ_FIRST(&pmap->pm_pvchunk);
 	if (__predict_false(pc == NULL || pc_is_full(pc))) {
@@ -142,6 +149,7 @@ free_pv_chunk_dequeued(struct machine *ma, struct pv_chunk *pc)
 {
 	counter_add(&curthread()->td_counters, CTR_PC_CHUNK_FREES, 1);
 	vm_page_free(ma->ma_vp, pv_chunk_page(ma, pc));
+	pmap_limit_give(&ma->ma_pv_limit, 1);
 }
 
 void
@@ -222,7 +230,7 @@ pc_nfree(const struct pv_chunk *pc)
  * before they are used.
  */
 bool
-reserve_pv_entries(struct pmap *pmap, int needed)
+reserve_pv_entries(struct pmap *pmap, int needed, struct pv_held *held)
 {
 	struct machine *ma = pmap->pm_machine;
 	struct pv_chunklist fresh[MAXMEMDOM];
@@ -230,6 +238,7 @@ reserve_pv_entries(struct pmap *pmap, int needed)
 	struct pv_chunk *pc;
 	int avail = 0, i, nfree;
 
+	(void)held;
 	PMAP_LOCK_ASSERT(pmap);
 	for (i = 0; i < ma->ma_nchunklists; i++)
 		TAILQ_INIT(&fresh[i]);
@@ -269,18 +278,37 @@ fail:
 	return (false);
 }
 
-/* NULL when va has no entry on the list. */
-struct pv_entry *
-pmap_pvh_remove(struct md_page *md, struct pmap *pmap, vm_offset_t va)
+/* Off the list, if it is there.  The caller counts the change. */
+static struct pv_entry *
+pv_list_take(struct pv_list *pvl, struct pmap *pmap, vm_offset_t va)
 {
 	struct pv_entry *pv;
 
-	PV_LIST_FOREACH (pv, &md->pv_list) {
+	PV_LIST_FOREACH (pv, pvl) {
 		if (pv->pv_va == va && PV_PMAP(pv) == pmap) {
-			pv_list_remove(&md->pv_list, pv);
-			md_gen_bump(md);
+			pv_list_remove(pvl, pv);
 			return (pv);
 		}
 	}
 	return (NULL);
+}
+
+struct pv_entry *
+pmap_pvh_remove(struct md_page *md, struct pmap *pmap, vm_offset_t va)
+{
+	struct pv_entry *pv = pv_list_take(&md->pv_list, pmap, va);
+
+	if (__predict_true(pv != NULL))
+		md_gen_bump(md);
+	return (pv);
+}
+
+struct pv_entry *
+pmap_pvh_remove_pde(struct pmap *pmap, struct pv_held *held, vm_offset_t va)
+{
+	struct pv_entry *pv = pv_list_take(&held->pv_pvh->pv_list, pmap, va);
+
+	if (pv != NULL)
+		pvh_gen_bump(pmap->pm_machine->ma_pvt, held);
+	return (pv);
 }
