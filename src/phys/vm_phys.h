@@ -180,6 +180,8 @@ void vm_page_zero(struct vm_phys *vp, struct vm_page *m);
  */
 uint64_t vm_wait_token(struct vm_phys *vp);
 void vm_wait(struct vm_phys *vp, uint64_t since);
+/* Pages that an ordinary request may take off the queues now; a snapshot. */
+uint64_t vm_available_pages(struct vm_phys *vp);
 /* Wait until so many pages can be had; the same panic. */
 void vm_wait_min(struct vm_phys *vp, uint64_t npages);
 void vm_wait_idle_begin(struct vm_phys *vp);

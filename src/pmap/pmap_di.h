@@ -36,4 +36,11 @@ pmap_delayed_invl_wait(struct machine *ma, struct vm_page *m)
 	(void)m;
 }
 
+/* Is the calling thread in a block? */
+static inline bool
+pmap_in_di(void)
+{
+	return (false);
+}
+
 #endif /* PMAP_PMAP_DI_H */

@@ -19,6 +19,7 @@
  */
 
 #include "pmap/pmap_var.h"
+#include "pmap/pv_reclaim.h"
 
 static vm_pindex_t
 pt_pindex(vm_offset_t va)
@@ -201,12 +202,18 @@ pmap_wait_for_pages(struct pmap *pmap, vm_offset_t va, int level, bool pv)
 {
 	unsigned npt = pmap_tables_missing(pmap, va, level);
 	unsigned npv = pv_entry_is_spare(pmap) ? 0 : 1;
+	unsigned i, n = npt + npv;
 
 	PMAP_UNLOCK(pmap);
 	pmap_limit_raise(&pmap->pm_machine->ma_pt_limit, npt);
 	if (pv)
 		pmap_limit_raise(&pmap->pm_machine->ma_pv_limit, npv);
-	vm_wait_min(pmap->pm_vp, npt + npv);
+	/* With no lock held any mapping can be reclaimed, if it comes to that. */
+	for (i = 0; i < n && vm_available_pages(pmap->pm_vp) < n; i++) {
+		if (!reclaim_pv_page(pmap->pm_machine))
+			break;
+	}
+	vm_wait_min(pmap->pm_vp, n);
 	PMAP_LOCK(pmap);
 }
 

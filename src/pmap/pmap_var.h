@@ -375,6 +375,7 @@ pmap_pvh_remove(struct md_page *md, struct pmap *pmap, vm_offset_t va);
 /* The same with the 2 MB list of the lock that is held. */
 struct pv_entry *
 pmap_pvh_remove_pde(struct pmap *pmap, struct pv_held *held, vm_offset_t va);
+struct vm_page *pv_chunk_page(struct machine *ma, const struct pv_chunk *pc);
 /* The index of pc's list in ma_chunks, and in a batch. */
 int pv_chunk_domain(struct machine *ma, const struct pv_chunk *pc);
 
