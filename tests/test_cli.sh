@@ -98,7 +98,7 @@ run micro --help
 for option in map designs pages seconds repeats json; do
 	claim "micro --help has --$option" grep -q "^  --$option" "$tmp/out"
 done
-text='no command "foo"; there are compare, micro, locks, inversion, memmap, list'
+text='no command "foo"; there are compare, micro, locks, inversion, script, memmap, list'
 text="$text and help"
 fails 64 "$text" foo
 fails 64 "$text" help foo
