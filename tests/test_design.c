@@ -164,29 +164,29 @@ each_error_says_what_was_expected(void **state)
 		{ "sparse/gen2+",
 		    "unknown option \"\" of layout sparse: "
 		    "expected batch, chunks=domain|global, "
-		    "pmap, superpages, reserv, di, tlb, pcid, "
+		    "pmap, superpages, reserv, di, tlb, pcid, ipi, "
 		    "gaps=backed|trap" },
 		{ "sparse/gen2+pad",
 		    "unknown option \"pad\" of layout sparse: "
 		    "expected batch, chunks=domain|global, "
-		    "pmap, superpages, reserv, di, tlb, pcid, "
+		    "pmap, superpages, reserv, di, tlb, pcid, ipi, "
 		    "gaps=backed|trap" },
 		{ "segment/gen2+gaps=trap",
 		    "unknown option \"gaps=trap\" of layout segment: "
 		    "expected batch, chunks=domain|global, "
-		    "pmap, superpages, reserv, di, tlb, pcid" },
+		    "pmap, superpages, reserv, di, tlb, pcid, ipi" },
 		{ "hashed/gen2+wart=alloc",
 		    "unknown option \"wart=alloc\" of layout hashed: "
 		    "expected batch, chunks=domain|global, "
-		    "pmap, superpages, reserv, di, tlb, pcid, locks=N, pad" },
+		    "pmap, superpages, reserv, di, tlb, pcid, ipi, locks=N, pad" },
 		{ "ptrarray/gen2+locks=4",
 		    "unknown option \"locks=4\" of layout ptrarray: "
 		    "expected batch, chunks=domain|global, "
-		    "pmap, superpages, reserv, di, tlb, pcid, wart=tight|alloc" },
+		    "pmap, superpages, reserv, di, tlb, pcid, ipi, wart=tight|alloc" },
 		{ "sparse/gen2+batch=1",
 		    "unknown option \"batch=1\" of layout sparse: "
 		    "expected batch, chunks=domain|global, "
-		    "pmap, superpages, reserv, di, tlb, pcid, gaps=backed|trap" },
+		    "pmap, superpages, reserv, di, tlb, pcid, ipi, gaps=backed|trap" },
 		{ "sparse/gen2+chunks=",
 		    "option \"chunks=\": expected "
 		    "chunks=domain or chunks=global" },

@@ -38,6 +38,10 @@
  *	di=lockless|mutex   list of delayed invalidations (lockless)
  *	tlb=none|direct|assoc|adversarial  what each CPU caches (none)
  *	pcid=on|off	    TLB entries carry an address space (on)
+ *	ipi=sync|mailbox    who invalidates does so in other CPUs' TLBs (sync),
+ *			    or asks them to and waits
+ *	bug=NAME	    switch a fault of pmap/bug.h on, to see it caught;
+ *			    with PMAPSIM_INVARIANTS only
  *
  * NAME: head = hashed/rwlock+chunks=global, superpage =
  * sparse/rwlock+chunks=global, the columns of the review.
@@ -64,6 +68,11 @@ enum pmap_di_kind {
 	PMAP_DI_MUTEX
 };
 
+enum pmap_ipi_kind {
+	PMAP_IPI_SYNC,
+	PMAP_IPI_MAILBOX
+};
+
 enum pmap_tlb_kind {
 	PMAP_TLB_NONE,
 	PMAP_TLB_DIRECT,
@@ -87,6 +96,8 @@ struct design {
 	bool d_no_superpages;
 	bool d_no_reserv;
 	bool d_no_pcid;
+	enum pmap_ipi_kind d_ipi;
+	uint64_t d_bugs; /* of pmap/bug.h; PMAPSIM_INVARIANTS only */
 };
 
 const char *pv_layout_name(enum pv_layout pl);

@@ -37,6 +37,13 @@
 	X(CTR_PDE_MAPPINGS, "pde_mappings", "2 MB mappings made at once")      \
 	X(CTR_PDE_P_FAILURES, "pde_p_failures",                                \
 	    "promotions that were tried in vain")                              \
+	X(CTR_INVL_WAIT, "invl_wait", "waits for delayed invalidation blocks") \
+	X(CTR_INVL_WAIT_SLOW, "invl_wait_slow",                                \
+	    "times blocked in such a wait")                                    \
+	X(CTR_INVL_START_RESTARTS, "invl_start_restart",                       \
+	    "new tries to begin a block")                                      \
+	X(CTR_INVL_FINISH_RESTARTS, "invl_finish_restart",                     \
+	    "new tries to end a block")                                        \
 	X(CTR_LOCK_SLEEPS, "lock_sleeps", "times blocked on a turnstile")      \
 	X(CTR_LOCK_WAKES, "lock_wakes", "threads woken from a turnstile")      \
 	X(CTR_PAGE_ALLOCS, "page_allocs", "pages allocated")                   \

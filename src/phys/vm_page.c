@@ -261,7 +261,14 @@ retire(struct vm_phys *vp, struct vm_page *m)
 	KASSERT((m->flags & PG_ZERO) == 0 || !DIAGNOSTIC_ENABLED ||
 		page_is_zero(vp, m),
 	    ("page %#jx: freed as zero, is not", (uintmax_t)m->phys_addr));
-	(void)vp;
+	if (__predict_false(vp->vp_clock != NULL)) {
+		/* Release: pairs with mmu_clock(); or the frame is not reused. */
+		atomic_store_explicit(&m->epoch,
+		    atomic_fetch_add_explicit(
+			vp->vp_clock, 1, memory_order_acq_rel) +
+			1,
+		    memory_order_release);
+	}
 	m->flags |= PG_FREED;
 	m->oflags = 0;
 	m->pindex = 0;

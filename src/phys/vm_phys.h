@@ -57,6 +57,9 @@ struct vm_phys {
 	int vp_nsegs;
 	int vp_ndomains;
 
+	/* Counts frees, for frame epochs; NULL where there are no TLBs. */
+	_Atomic uint32_t *vp_clock;
+
 	struct vm_phys_seg vp_segs[VM_PHYSSEG_MAX];
 	struct vm_domain *vp_domains[MAXMEMDOM];
 	struct vm_phys_private *vp_private; /* phys/vm_phys_impl.h */

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pmap/bug.h"
+
 #define NLOCKS_DEFAULT 256u /* Source: FreeBSD releng/12.1, MAXCPU */
 #define NLOCKS_MAX     1048576u
 
@@ -37,6 +39,10 @@ static const char *const tlb_names[] = {
 	[PMAP_TLB_ASSOC] = "assoc",
 	[PMAP_TLB_ADVERSARIAL] = "adversarial",
 };
+static const char *const ipi_names[] = {
+	[PMAP_IPI_SYNC] = "sync",
+	[PMAP_IPI_MAILBOX] = "mailbox",
+};
 static const char *const onoff_names[] = { "on", "off" };
 
 /* Options that are one word of a list; the first is the default. */
@@ -52,6 +58,7 @@ static const struct {
 	{ "superpages", CHOICE(onoff_names) },
 	{ "reserv", CHOICE(onoff_names) },
 	{ "pcid", CHOICE(onoff_names) },
+	{ "ipi", CHOICE(ipi_names) },
 };
 #define NCHOICES (sizeof(choices) / sizeof(choices[0]))
 
@@ -152,8 +159,11 @@ set_choice(struct design *d, size_t i, size_t word)
 	case 4:
 		d->d_no_reserv = word != 0;
 		break;
-	default:
+	case 5:
 		d->d_no_pcid = word != 0;
+		break;
+	default:
+		d->d_ipi = (enum pmap_ipi_kind)word;
 		break;
 	}
 }
@@ -186,6 +196,18 @@ parse_choice(const char *word, struct design *d, char *err, size_t errsize)
 	    choices[i].name, list));
 }
 
+/* More than one may be switched on. */
+static int
+parse_bug(const char *name, struct design *d, char *err, size_t errsize)
+{
+	enum bug b = bug_lookup(name);
+
+	if (b == NBUGS)
+		return (say(err, errsize, "unknown bug \"%s\"", name));
+	d->d_bugs |= UINT64_C(1) << b;
+	return (0);
+}
+
 static int
 parse_option(const char *word, struct design *d, char *err, size_t errsize)
 {
@@ -197,6 +219,9 @@ parse_option(const char *word, struct design *d, char *err, size_t errsize)
 	error = parse_choice(word, d, err, errsize);
 	if (error >= 0)
 		return (error);
+	v = option_value(word, "bug");
+	if (INVARIANTS_ENABLED && v != NULL)
+		return (parse_bug(v, d, err, errsize));
 	if (strcmp(word, "batch") == 0) {
 		d->d_batch = true;
 		return (0);
@@ -249,7 +274,8 @@ parse_option(const char *word, struct design *d, char *err, size_t errsize)
 	}
 	return (say(err, errsize,
 	    "unknown option \"%s\" of layout %s: expected batch, "
-	    "chunks=domain|global, pmap, superpages, reserv, di, tlb, pcid%s",
+	    "chunks=domain|global, pmap, superpages, reserv, di, tlb, pcid, "
+	    "ipi%s",
 	    word, pv_layout_name(d->d_layout),
 	    d->d_layout == PVL_HASHED         ? ", locks=N, pad"
 		: d->d_layout == PVL_PTRARRAY ? ", wart=tight|alloc"

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "lock/witness.h"
-#include "pmap/pmap_var.h"
+#include "pmap/mmu.h"
 
 #define LIMIT_PAGES_MIN 64
 
@@ -42,6 +42,7 @@ machine_fini(struct machine *m)
 		    ("machine destroyed with live pmap %p", (void *)pmap));
 		TAILQ_REMOVE(&m->ma_pmaps, pmap, pm_zone_all);
 		mtx_destroy(&pmap->pm_mtx);
+		pmap_mmu_free(pmap);
 		kmem_free(
 		    m->ma_kmem, pmap, sizeof(*pmap), M_PMAP, KMEM_ANYDOMAIN);
 	}
@@ -53,6 +54,8 @@ machine_fini(struct machine *m)
 		    M_MACHINE,
 		    m->ma_design.d_chunks_global ? KMEM_ANYDOMAIN : i);
 	}
+	mmu_destroy(m);
+	pmap_di_destroy(m);
 	pv_table_destroy(m->ma_pvt);
 	if (m->ma_vp != NULL)
 		vm_phys_destroy(m->ma_vp);
@@ -126,6 +129,10 @@ machine_build(struct machine *m, const struct machine_config *mc, char *err,
 		    mc->mc_map->mm_name, why));
 	m->ma_ndomains = m->ma_vp->vp_ndomains;
 	error = chunk_lists_create(m);
+	if (error == 0)
+		error = pmap_di_create(m);
+	if (error == 0)
+		error = mmu_create(m);
 	if (error == 0)
 		error = pv_table_create(
 		    m->ma_vp, m->ma_kmem, &m->ma_design, &m->ma_pvt);
@@ -253,11 +260,16 @@ machine_thread_attach(struct machine *m, unsigned cpu)
 	error = lock_thread_attach(td);
 	if (error != 0)
 		goto detach;
-	error = vm_pgcache_attach(m->ma_vp, td);
+	error = pmap_di_attach(m, td);
 	if (error != 0)
 		goto unlock;
+	error = vm_pgcache_attach(m->ma_vp, td);
+	if (error != 0)
+		goto undelay;
 	return (0);
 
+undelay:
+	pmap_di_detach(m, td);
 unlock:
 	lock_thread_detach(td);
 detach:
@@ -278,6 +290,7 @@ machine_thread_detach(struct machine *m)
 	    ("thread %u leaves with pv list lock %p", td->td_id,
 		td->td_pv_held));
 	vm_pgcache_detach(m->ma_vp, td);
+	pmap_di_detach(m, td);
 	lock_thread_detach(td);
 	sim_thread_detach(td);
 }
@@ -371,6 +384,8 @@ machine_check(struct machine *m, FILE *out)
 	unsigned n;
 
 	n = pmap_check(m, check_line, &co);
+	n += pmap_di_check(m, check_line, &co);
+	n += mmu_check(m, check_line, &co);
 	n += vm_phys_check(m->ma_vp, check_line, &co);
 	n += lock_env_check(m->ma_sim, check_lock_line, &co);
 	return (n);

@@ -91,7 +91,8 @@ mmu_walk(const struct pmap *pmap, vm_offset_t va, vm_prot_t access,
 }
 
 enum mmu_result
-mmu_touch(struct pmap *pmap, vm_offset_t va, vm_prot_t access)
+mmu_touch_pa(
+    struct pmap *pmap, vm_offset_t va, vm_prot_t access, vm_paddr_t *pap)
 {
 	enum mmu_result rv;
 	struct mmu_leaf ml;
@@ -102,5 +103,17 @@ mmu_touch(struct pmap *pmap, vm_offset_t va, vm_prot_t access)
 	PMAP_LOCK(pmap);
 	rv = mmu_walk(pmap, va, access, 0, &ml);
 	PMAP_UNLOCK(pmap);
+	if (rv == MMU_OK)
+		*pap = ml.ml_large
+		    ? (ml.ml_entry & PG_PS_FRAME) | (va & PDRMASK)
+		    : (ml.ml_entry & PG_FRAME) | (va & PAGE_MASK);
 	return (rv);
+}
+
+enum mmu_result
+mmu_touch(struct pmap *pmap, vm_offset_t va, vm_prot_t access)
+{
+	vm_paddr_t pa;
+
+	return (mmu_touch_pa(pmap, va, access, &pa));
 }

@@ -12,7 +12,7 @@
  * Source: FreeBSD main (2024), amd64 pmap.c.
  */
 
-#include "pmap/pmap_var.h"
+#include "pmap/mmu.h"
 
 struct pmap *
 pmap_alloc(struct machine *m)
@@ -32,8 +32,13 @@ pmap_alloc(struct machine *m)
 	    m->ma_kmem, sizeof(*pmap), CACHE_PAIR_SIZE, M_PMAP, KMEM_ANYDOMAIN);
 	if (pmap == NULL)
 		return (NULL);
-	mtx_init(&pmap->pm_mtx, "pmap", LO_DUPOK);
 	pmap->pm_machine = m;
+	if (pmap_mmu_alloc(pmap) != 0) {
+		kmem_free(
+		    m->ma_kmem, pmap, sizeof(*pmap), M_PMAP, KMEM_ANYDOMAIN);
+		return (NULL);
+	}
+	mtx_init(&pmap->pm_mtx, "pmap", LO_DUPOK);
 	pmap->pm_vp = m->ma_vp;
 	TAILQ_INIT(&pmap->pm_pvchunk);
 	mtx_lock(&m->ma_zone_mtx);
@@ -68,6 +73,7 @@ pmap_pinit(struct pmap *pmap)
 	 * hold it for a moment.
 	 */
 	PMAP_LOCK(pmap);
+	pmap_mmu_init(pmap);
 	pmap->pm_root_page = m;
 	pmap->pm_pml4 = PHYS_TO_DMAP(pmap->pm_vp, VM_PAGE_TO_PHYS(m));
 	pmap->pm_stats.wired_count = 0;
@@ -86,6 +92,7 @@ pmap_release(struct pmap *pmap)
 {
 	struct vm_page *m = pmap->pm_root_page;
 
+	pmap_mmu_assert_idle(pmap);
 	PMAP_LOCK(pmap);
 	if (pmap_resident(pmap) != pmap->pm_machine->ma_rules.pr_counts_root)
 		panic("pmap %p released with resident count %jd", (void *)pmap,

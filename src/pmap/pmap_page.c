@@ -52,6 +52,9 @@ pmap_remove_all(struct machine *ma, struct vm_page *m)
 	pt_entry_t pde, tpte;
 	pte_t *pte;
 
+	if (BUG(ma, di_early_wait))
+		pmap_delayed_invl_wait(ma, m);
+	TEST_POINT(ma, TP_REMOVE_ALL);
 	PAGE_SCAN_BEGIN(&ps, ma, m, false);
 	page_scan_demote(&ps, 0);
 	while ((pv = m->md.pv_list.pvl_first) != NULL) {
@@ -75,7 +78,8 @@ pmap_remove_all(struct machine *ma, struct vm_page *m)
 	}
 	vm_page_aflag_clear(m, PGA_WRITEABLE);
 	page_scan_end(&ps);
-	pmap_delayed_invl_wait(ma, m);
+	if (!BUG(ma, di_early_wait))
+		pmap_delayed_invl_wait(ma, m);
 	pmap_free_ptps(ma, free);
 }
 

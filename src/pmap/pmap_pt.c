@@ -204,6 +204,8 @@ pmap_wait_for_pages(struct pmap *pmap, vm_offset_t va, int level, bool pv)
 	unsigned npv = pv_entry_is_spare(pmap) ? 0 : 1;
 	unsigned i, n = npt + npv;
 
+	/* Those who wait for the block may hold what memory is waited with. */
+	PMAP_ASSERT_NOT_IN_DI();
 	PMAP_UNLOCK(pmap);
 	pmap_limit_raise(&pmap->pm_machine->ma_pt_limit, npt);
 	if (pv)

@@ -40,6 +40,10 @@ pmap_remove_pte(struct pmap *pmap, pte_t *pte, vm_offset_t va, pt_entry_t pde,
 			    (uintmax_t)va, (uintmax_t)(old & PG_FRAME));
 		free_pv_entry(pmap, pv);
 		pmap_clear_writeable_if_unmapped(m, held->pv_pvh);
+		if (BUG(ma, di_late)) {
+			pv_release_lock(ma->ma_pvt, held);
+			TEST_POINT(ma, TP_REMOVE_UNLOCKED);
+		}
 		pmap_delayed_invl_page(ma, m);
 	}
 	return (pmap_unuse_pt(pmap, va, pde, free));
@@ -151,11 +155,19 @@ pmap_remove(struct pmap *pmap, vm_offset_t sva, vm_offset_t eva)
 		    pmap, va, end, pte_load(pde), &free, &held);
 	}
 	pv_release_lock(ma->ma_pvt, &held);
+	if (BUG(ma, di_early_finish))
+		pmap_delayed_invl_finish(ma);
+	if (BUG(ma, di_early_free)) {
+		pmap_free_ptps(ma, free);
+		free = NULL;
+	}
+	TEST_POINT(ma, TP_REMOVE_FLUSH);
 	if (anyvalid && single)
 		pmap_invalidate_page(pmap, sva);
 	else if (anyvalid)
 		pmap_invalidate_all(pmap);
 	PMAP_UNLOCK(pmap);
-	pmap_delayed_invl_finish(ma);
+	if (!BUG(ma, di_early_finish))
+		pmap_delayed_invl_finish(ma);
 	pmap_free_ptps(ma, free);
 }

@@ -15,8 +15,8 @@
 
 #include "lock/mtx.h"
 #include "phys/vm_phys.h"
+#include "pmap/bug.h"
 #include "pmap/pmap_di.h"
-#include "pmap/pmap_tlb.h"
 #include "pmap/pv_list.h"
 #include "pmap/pv_table.h"
 #include "pmap/vm_radix.h"
@@ -68,6 +68,8 @@ struct pmap_statistics {
 };
 
 TAILQ_HEAD(pv_chunklist, pv_chunk);
+struct mmu;      /* pmap/mmu.h */
+struct pmap_mmu; /* pmap/mmu.h */
 
 /*
  * Type-stable; see pmap_alloc().
@@ -79,6 +81,7 @@ struct pmap {
 	struct vm_phys *pm_vp;           /* (c) */
 	struct machine *pm_machine;      /* (c) */
 	struct pmap_statistics pm_stats; /* (p) */
+	struct pmap_mmu *pm_mmu;         /* (c) NULL: there are no TLBs */
 	struct pv_chunklist pm_pvchunk;  /* (p) full chunks last */
 	struct vm_page *pm_root_page;    /* (c) page of pm_pml4 */
 	struct vm_radix pm_root;         /* (p) saved page table pages */
@@ -136,6 +139,10 @@ struct machine {
 	struct vm_phys *ma_vp;                       /* (c) */
 	struct sim *ma_sim;                          /* (c) */
 	struct kmem *ma_kmem;                        /* (c) */
+	struct pmap_di *ma_di;                       /* (c) */
+	struct mmu *ma_mmu;                          /* (c) */
+	test_point_fn *_Atomic ma_point;             /* (a) pmap/bug.h */
+	void *ma_point_arg;                          /* of ma_point */
 	struct pv_chunks_list *ma_chunks[MAXMEMDOM]; /* (c) by domain */
 	int ma_ndomains;                             /* (c) */
 	int ma_nchunklists;                          /* (c) 1, or ma_ndomains */
@@ -419,5 +426,7 @@ pmap_resident_add(struct pmap *pmap, int64_t n)
 
 unsigned pmap_check(struct machine *ma,
     void (*fn)(void *arg, int inv, const char *text), void *arg);
+
+#include "pmap/pmap_tlb.h"
 
 #endif /* PMAP_PMAP_VAR_H */
