@@ -35,6 +35,7 @@
 	X(CTR_PDE_DEMOTIONS, "pde_demotions",                                  \
 	    "2 MB mappings split into a page table")                           \
 	X(CTR_PDE_MAPPINGS, "pde_mappings", "2 MB mappings made at once")      \
+	X(CTR_PDE_DESTROYED, "pde_destroyed", "2 MB mappings removed")         \
 	X(CTR_PDE_P_FAILURES, "pde_p_failures",                                \
 	    "promotions that were tried in vain")                              \
 	X(CTR_INVL_WAIT, "invl_wait", "waits for delayed invalidation blocks") \

@@ -6,6 +6,7 @@
  * tests; those that are missing belong to what is not modelled yet.
  *
  *	 1  a managed leaf has exactly one pv entry on its page's list
+ *	 2  a managed superpage has exactly one, on its superpage's list
  *	 3  a pv entry resolves to a valid leaf that maps that page
  *	 4  managed leaves map managed pages, unmanaged ones unmanaged pages
  *	 5  a pv entry's va is page aligned and a user address
@@ -20,9 +21,13 @@
  *	15  a table's ref_count is its number of entries; pindex fits its place
  *	16  table pages add up with the counters; each is reached once
  *	17  no empty table is linked
+ *	18  a saved table belongs to a superpage, is whole and says its state
+ *	19  a wired superpage has a saved table
+ *	20  superpages add up with the counters
  *	21  nothing is left of a released pmap
- *	22  PTEs never have the promoted bit
- *	23  an unmanaged writable leaf is modified
+ *	22  superpages are aligned; PTEs never have the promoted bit
+ *	23  an unmanaged writable leaf is modified; so is a managed writable
+ *	    superpage, and a wired one is accessed
  *	24  modified implies writable
  *	25  a managed writable leaf's page is PGA_WRITEABLE
  *	26  leaves are user leaves, with the page's memory type
@@ -40,37 +45,10 @@
 #include <stdlib.h>
 
 #include "lock/lock_profile.h"
-#include "pmap/pmap_var.h"
+#include "pmap/pmap_check.h"
 
-struct pmap_checker {
-	struct machine *pc_ma;
-	void (*pc_fn)(void *arg, int inv, const char *text);
-	void *pc_arg;
-	unsigned pc_violations;
-
-	/* Pages in use as tables and chunks, by physical address. */
-	vm_paddr_t *pc_special;
-	size_t pc_nspecial;
-	size_t pc_capspecial;
-
-	uint64_t pc_tables;  /* below the roots */
-	uint64_t pc_managed; /* managed leaves */
-	uint64_t pc_used;    /* pv entries in use */
-	uint64_t pc_chunks;
-};
-
-/* What one pmap's tables contain. */
-struct pmap_tally {
-	int64_t pt_leaves;
-	int64_t pt_wired;
-	int64_t pt_tables;
-};
-
-static void bad(struct pmap_checker *pc, int inv, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void
-bad(struct pmap_checker *pc, int inv, const char *fmt, ...)
+void
+pmap_check_bad(struct pmap_checker *pc, int inv, const char *fmt, ...)
 {
 	char text[256];
 	va_list ap;
@@ -82,8 +60,8 @@ bad(struct pmap_checker *pc, int inv, const char *fmt, ...)
 	pc->pc_fn(pc->pc_arg, inv, text);
 }
 
-static void
-special_add(struct pmap_checker *pc, vm_paddr_t pa)
+void
+pmap_check_special_add(struct pmap_checker *pc, vm_paddr_t pa)
 {
 	vm_paddr_t *p;
 
@@ -106,27 +84,26 @@ pa_compare(const void *a, const void *b)
 	return ((x > y) - (x < y));
 }
 
-static bool
-special_has(const struct pmap_checker *pc, vm_paddr_t pa)
+bool
+pmap_check_special(const struct pmap_checker *pc, vm_paddr_t pa)
 {
 	return (pc->pc_nspecial != 0 &&
 	    bsearch(&pa, pc->pc_special, pc->pc_nspecial, sizeof(pa),
 		pa_compare) != NULL);
 }
 
-/* Entries of pmap for va on m's list; the list's own links on the way. */
-static unsigned
-list_count(struct pmap_checker *pc, struct vm_page *m, struct pmap *pmap,
-    vm_offset_t va)
+unsigned
+pmap_check_list(struct pmap_checker *pc, struct pv_list *pvl, vm_paddr_t pa,
+    struct pmap *pmap, vm_offset_t va)
 {
-	struct pv_entry **prevp = &m->md.pv_list.pvl_first, *pv;
+	struct pv_entry **prevp = &pvl->pvl_first, *pv;
 	unsigned n = 0;
 
-	PV_LIST_FOREACH (pv, &m->md.pv_list) {
+	PV_LIST_FOREACH (pv, pvl) {
 		if (pv->pv_prevp != prevp) {
-			bad(pc, 7, "page %#jx: list broken at entry of %#jx",
-			    (uintmax_t)VM_PAGE_TO_PHYS(m),
-			    (uintmax_t)pv->pv_va);
+			pmap_check_bad(pc, 7,
+			    "page %#jx: list broken at entry of %#jx",
+			    (uintmax_t)pa, (uintmax_t)pv->pv_va);
 			break;
 		}
 		prevp = &pv->pv_next;
@@ -145,18 +122,20 @@ check_leaf(struct pmap_checker *pc, struct pmap *pmap, vm_offset_t va,
 	pt->pt_leaves++;
 	pt->pt_wired += (pte & PG_W) != 0;
 	if ((pte & PG_PROMOTED) != 0)
-		bad(pc, 22, "pmap %p va %#jx: pte %#jx is marked promoted",
+		pmap_check_bad(pc, 22,
+		    "pmap %p va %#jx: pte %#jx is marked promoted",
 		    (void *)pmap, (uintmax_t)va, (uintmax_t)pte);
 	if ((pte & (PG_M | PG_RW)) == PG_M)
-		bad(pc, 24,
+		pmap_check_bad(pc, 24,
 		    "pmap %p va %#jx: pte %#jx is modified but not "
 		    "writable",
 		    (void *)pmap, (uintmax_t)va, (uintmax_t)pte);
 	if ((pte & PG_U) == 0 || (pte & PG_G) != 0)
-		bad(pc, 26, "pmap %p va %#jx: pte %#jx is no user entry",
-		    (void *)pmap, (uintmax_t)va, (uintmax_t)pte);
+		pmap_check_bad(pc, 26,
+		    "pmap %p va %#jx: pte %#jx is no user entry", (void *)pmap,
+		    (uintmax_t)va, (uintmax_t)pte);
 	if ((pte & (PG_MANAGED | PG_RW | PG_M)) == PG_RW)
-		bad(pc, 23,
+		pmap_check_bad(pc, 23,
 		    "pmap %p va %#jx: unmanaged pte %#jx is writable "
 		    "but not modified",
 		    (void *)pmap, (uintmax_t)va, (uintmax_t)pte);
@@ -166,22 +145,24 @@ check_leaf(struct pmap_checker *pc, struct pmap *pmap, vm_offset_t va,
 		m = NULL; /* device memory in a gap */
 	if (m == NULL) {
 		if ((pte & PG_MANAGED) != 0)
-			bad(pc, 4,
+			pmap_check_bad(pc, 4,
 			    "pmap %p va %#jx: managed pte %#jx maps no "
 			    "page",
 			    (void *)pmap, (uintmax_t)va, (uintmax_t)pte);
 		return;
 	}
 	/* Relaxed: quiescent. */
-	if (m->order_inv != 0 || special_has(pc, pte & PG_FRAME) ||
+	if (m->order_inv != 0 || pmap_check_special(pc, pte & PG_FRAME) ||
 	    (m->object == NULL &&
 		atomic_load_explicit(&m->ref_count, memory_order_relaxed) == 0))
-		bad(pc, 27, "pmap %p va %#jx maps page %#jx, which is %s",
-		    (void *)pmap, (uintmax_t)va, (uintmax_t)(pte & PG_FRAME),
-		    special_has(pc, pte & PG_FRAME) ? "a table or a chunk"
-						    : "free");
+		pmap_check_bad(pc, 27,
+		    "pmap %p va %#jx maps page %#jx, which is %s", (void *)pmap,
+		    (uintmax_t)va, (uintmax_t)(pte & PG_FRAME),
+		    pmap_check_special(pc, pte & PG_FRAME)
+			? "a table or a chunk"
+			: "free");
 	if (((pte & PG_MANAGED) != 0) != ((m->oflags & VPO_UNMANAGED) == 0))
-		bad(pc, 4,
+		pmap_check_bad(pc, 4,
 		    "pmap %p va %#jx: pte %#jx and page %#jx disagree "
 		    "on managed",
 		    (void *)pmap, (uintmax_t)va, (uintmax_t)pte,
@@ -189,7 +170,7 @@ check_leaf(struct pmap_checker *pc, struct pmap *pmap, vm_offset_t va,
 	if ((pte & PG_PTE_CACHE) !=
 	    (((pt_entry_t)(m->md.pat_mode & 3) << 3) |
 		((pt_entry_t)(m->md.pat_mode & 4) << 5)))
-		bad(pc, 26,
+		pmap_check_bad(pc, 26,
 		    "pmap %p va %#jx: pte %#jx has not page %#jx's "
 		    "memory type %d",
 		    (void *)pmap, (uintmax_t)va, (uintmax_t)pte,
@@ -198,15 +179,15 @@ check_leaf(struct pmap_checker *pc, struct pmap *pmap, vm_offset_t va,
 		return;
 
 	pc->pc_managed++;
-	n = list_count(pc, m, pmap, va);
+	n = pmap_check_list(pc, &m->md.pv_list, VM_PAGE_TO_PHYS(m), pmap, va);
 	if (n != 1)
-		bad(pc, 1,
+		pmap_check_bad(pc, 1,
 		    "pmap %p va %#jx: %u pv entries on page %#jx, "
 		    "expected 1",
 		    (void *)pmap, (uintmax_t)va, n,
 		    (uintmax_t)VM_PAGE_TO_PHYS(m));
 	if ((pte & PG_RW) != 0 && (vm_page_aflags(m) & PGA_WRITEABLE) == 0)
-		bad(pc, 25,
+		pmap_check_bad(pc, 25,
 		    "pmap %p va %#jx is writable but page %#jx is not "
 		    "PGA_WRITEABLE",
 		    (void *)pmap, (uintmax_t)va, (uintmax_t)VM_PAGE_TO_PHYS(m));
@@ -248,9 +229,14 @@ check_table(struct pmap_checker *pc, struct pmap *pmap, const pte_t *table,
 				check_leaf(pc, pmap, va, e, pt);
 			continue;
 		}
+		if (level == 2 && (e & (PG_V | PG_PS)) == (PG_V | PG_PS)) {
+			if (leaves)
+				pmap_check_pde(pc, pmap, va, e, pt);
+			continue;
+		}
 		m = PHYS_TO_VM_PAGE(pmap->pm_vp, e & PG_FRAME);
 		if (m == NULL || (e & PG_V) == 0) {
-			bad(pc, 16,
+			pmap_check_bad(pc, 16,
 			    "pmap %p va %#jx: level %d entry %#jx "
 			    "leads nowhere",
 			    (void *)pmap, (uintmax_t)va, level, (uintmax_t)e);
@@ -258,24 +244,24 @@ check_table(struct pmap_checker *pc, struct pmap *pmap, const pte_t *table,
 		}
 		pt->pt_tables++;
 		if (!leaves)
-			special_add(pc, e & PG_FRAME);
+			pmap_check_special_add(pc, e & PG_FRAME);
 		check_table(pc, pmap, pmap_table(pmap->pm_vp, e), level - 1, va,
 		    m, leaves, pt);
 	}
 	if (leaves || page == NULL)
 		return;
 	if (n == 0)
-		bad(pc, 17,
+		pmap_check_bad(pc, 17,
 		    "pmap %p va %#jx: an empty table of level %d is "
 		    "linked",
 		    (void *)pmap, (uintmax_t)base, level);
 	if (ptp_ref(page) != n)
-		bad(pc, 15,
+		pmap_check_bad(pc, 15,
 		    "pmap %p va %#jx: table of level %d has %u entries "
 		    "but ref_count %u",
 		    (void *)pmap, (uintmax_t)base, level, n, ptp_ref(page));
 	if (page->pindex != table_pindex(level, base))
-		bad(pc, 15,
+		pmap_check_bad(pc, 15,
 		    "pmap %p va %#jx: table of level %d has pindex %ju, "
 		    "expected %ju",
 		    (void *)pmap, (uintmax_t)base, level,
@@ -293,15 +279,18 @@ check_entry(struct pmap_checker *pc, struct pmap *pmap, struct pv_entry *pv)
 
 	pc->pc_used++;
 	if ((pv->pv_va & PAGE_MASK) != 0 || pv->pv_va >= VM_MAXUSER_ADDRESS) {
-		bad(pc, 5, "pmap %p: pv entry %p has va %#jx", (void *)pmap,
-		    (void *)pv, (uintmax_t)pv->pv_va);
+		pmap_check_bad(pc, 5, "pmap %p: pv entry %p has va %#jx",
+		    (void *)pmap, (void *)pv, (uintmax_t)pv->pv_va);
 		return;
 	}
+	if (pmap_check_pde_entry(pc, pmap, pv))
+		return;
 	ptep = pmap_pte_pde(pmap, pv->pv_va, &pde);
 	pte = ptep == NULL ? 0 : pte_load(ptep);
 	if ((pte & (PG_V | PG_MANAGED)) != (PG_V | PG_MANAGED)) {
-		bad(pc, 3, "pmap %p: pv entry of va %#jx finds pte %#jx",
-		    (void *)pmap, (uintmax_t)pv->pv_va, (uintmax_t)pte);
+		pmap_check_bad(pc, 3,
+		    "pmap %p: pv entry of va %#jx finds pte %#jx", (void *)pmap,
+		    (uintmax_t)pv->pv_va, (uintmax_t)pte);
 		return;
 	}
 	m = PHYS_TO_VM_PAGE(pmap->pm_vp, pte & PG_FRAME);
@@ -311,7 +300,7 @@ check_entry(struct pmap_checker *pc, struct pmap *pmap, struct pv_entry *pv)
 		if (p == pv)
 			return;
 	}
-	bad(pc, 7,
+	pmap_check_bad(pc, 7,
 	    "pmap %p: pv entry of va %#jx is in use but not on the list "
 	    "of page %#jx",
 	    (void *)pmap, (uintmax_t)pv->pv_va, (uintmax_t)VM_PAGE_TO_PHYS(m));
@@ -339,20 +328,22 @@ check_chunk(struct pmap_checker *pc, struct pmap *pmap, struct pv_chunk *chunk,
 
 	pc->pc_chunks++;
 	if (chunk->pc_pmap != pmap)
-		bad(pc, 8, "chunk %#jx of pmap %p says its pmap is %p",
-		    (uintmax_t)pa, (void *)pmap, (void *)chunk->pc_pmap);
+		pmap_check_bad(pc, 8,
+		    "chunk %#jx of pmap %p says its pmap is %p", (uintmax_t)pa,
+		    (void *)pmap, (void *)chunk->pc_pmap);
 	if (!lru_has(pc->pc_ma, chunk))
-		bad(pc, 8, "chunk %#jx is not once on its LRU", (uintmax_t)pa);
+		pmap_check_bad(
+		    pc, 8, "chunk %#jx is not once on its LRU", (uintmax_t)pa);
 	/* Relaxed: quiescent. */
 	if (m->object != NULL || m->order_inv != 0 ||
 	    atomic_load_explicit(&m->ref_count, memory_order_relaxed) != 1)
-		bad(pc, 12,
+		pmap_check_bad(pc, 12,
 		    "chunk page %#jx is not a wired page without "
 		    "object",
 		    (uintmax_t)pa);
 	if ((chunk->pc_map[2] & ~PC_FREE2) != 0)
-		bad(pc, 7, "chunk %#jx: bitmap tail %#jx", (uintmax_t)pa,
-		    (uintmax_t)chunk->pc_map[2]);
+		pmap_check_bad(pc, 7, "chunk %#jx: bitmap tail %#jx",
+		    (uintmax_t)pa, (uintmax_t)chunk->pc_map[2]);
 	for (i = 0; i < _NPCPV; i++) {
 		if ((chunk->pc_map[i / 64] >> (i % 64) & 1) != 0)
 			nfree++;
@@ -360,11 +351,13 @@ check_chunk(struct pmap_checker *pc, struct pmap *pmap, struct pv_chunk *chunk,
 			check_entry(pc, pmap, &chunk->pc_pventry[i]);
 	}
 	if (nfree == _NPCPV)
-		bad(pc, 9, "chunk %#jx is wholly free", (uintmax_t)pa);
+		pmap_check_bad(
+		    pc, 9, "chunk %#jx is wholly free", (uintmax_t)pa);
 	if (nfree == 0)
 		*full_seen = true;
 	else if (*full_seen && !pmap->pm_chunk_quirk)
-		bad(pc, 9, "chunk %#jx has free entries behind a full one",
+		pmap_check_bad(pc, 9,
+		    "chunk %#jx has free entries behind a full one",
 		    (uintmax_t)pa);
 }
 
@@ -379,26 +372,32 @@ check_pmap(struct pmap_checker *pc, struct pmap *pmap)
 	/* Relaxed: quiescent. */
 	if (atomic_load_explicit(
 		&pmap->pm_mtx.mtx_lock, memory_order_relaxed) != MTX_UNOWNED)
-		bad(pc, 43, "pmap %p is locked", (void *)pmap);
+		pmap_check_bad(pc, 43, "pmap %p is locked", (void *)pmap);
 	if (!pmap->pm_live) {
-		if (pmap_resident(pmap) != 0 || !TAILQ_EMPTY(&pmap->pm_pvchunk))
-			bad(pc, 21, "released pmap %p: resident count %jd",
+		if (pmap_resident(pmap) != 0 ||
+		    !TAILQ_EMPTY(&pmap->pm_pvchunk) ||
+		    !vm_radix_is_empty(&pmap->pm_root))
+			pmap_check_bad(pc, 21,
+			    "released pmap %p: resident count %jd",
 			    (void *)pmap, (intmax_t)pmap_resident(pmap));
 		return;
 	}
 	check_table(pc, pmap, pmap->pm_pml4, 4, 0, NULL, true, &pt);
 	TAILQ_FOREACH (chunk, &pmap->pm_pvchunk, pc_list)
 		check_chunk(pc, pmap, chunk, &full_seen);
-	resident = pt.pt_leaves + pt.pt_tables + 1;
+	pmap_check_saved(pc, pmap, true, &pt);
+	resident = pt.pt_leaves + pt.pt_tables +
+	    pmap->pm_machine->ma_rules.pr_counts_root;
 	if (pmap_resident(pmap) != resident)
-		bad(pc, 13,
+		pmap_check_bad(pc, 13,
 		    "pmap %p: resident count %jd, expected %jd (%jd "
 		    "leaves, %jd tables, root)",
 		    (void *)pmap, (intmax_t)pmap_resident(pmap),
 		    (intmax_t)resident, (intmax_t)pt.pt_leaves,
 		    (intmax_t)pt.pt_tables);
 	if (pmap->pm_stats.wired_count != pt.pt_wired)
-		bad(pc, 14, "pmap %p: wired count %jd, %jd leaves are wired",
+		pmap_check_bad(pc, 14,
+		    "pmap %p: wired count %jd, %jd leaves are wired",
 		    (void *)pmap, (intmax_t)pmap->pm_stats.wired_count,
 		    (intmax_t)pt.pt_wired);
 	pc->pc_tables += (uint64_t)pt.pt_tables;
@@ -411,10 +410,11 @@ collect_pmap(struct pmap_checker *pc, struct pmap *pmap)
 	struct pmap_tally pt = { 0 };
 	struct pv_chunk *chunk;
 
-	special_add(pc, VM_PAGE_TO_PHYS(pmap->pm_root_page));
+	pmap_check_special_add(pc, VM_PAGE_TO_PHYS(pmap->pm_root_page));
 	check_table(pc, pmap, pmap->pm_pml4, 4, 0, NULL, false, &pt);
+	pmap_check_saved(pc, pmap, false, &pt);
 	TAILQ_FOREACH (chunk, &pmap->pm_pvchunk, pc_list)
-		special_add(
+		pmap_check_special_add(
 		    pc, (vm_paddr_t)((char *)chunk - pmap->pm_vp->vp_dmap));
 }
 
@@ -429,7 +429,8 @@ check_special(struct pmap_checker *pc)
 	    pa_compare);
 	for (i = 1; i < pc->pc_nspecial; i++) {
 		if (pc->pc_special[i] == pc->pc_special[i - 1])
-			bad(pc, 16, "page %#jx is a table or chunk twice",
+			pmap_check_bad(pc, 16,
+			    "page %#jx is a table or chunk twice",
 			    (uintmax_t)pc->pc_special[i]);
 	}
 }
@@ -446,19 +447,21 @@ check_lrus(struct pmap_checker *pc)
 		/* Relaxed: quiescent. */
 		if (atomic_load_explicit(&ma->ma_chunks[i]->pvc_lock.mtx_lock,
 			memory_order_relaxed) != MTX_UNOWNED)
-			bad(pc, 43, "chunk list %d is locked", i);
+			pmap_check_bad(pc, 43, "chunk list %d is locked", i);
 		if (ma->ma_chunks[i]->pvc_active_reclaims != 0)
-			bad(pc, 10, "chunk list %d: %d reclaims under way", i,
+			pmap_check_bad(pc, 10,
+			    "chunk list %d: %d reclaims under way", i,
 			    ma->ma_chunks[i]->pvc_active_reclaims);
 		TAILQ_FOREACH (chunk, &ma->ma_chunks[i]->pvc_list, pc_lru) {
 			n++;
 			if (chunk->pc_pmap == NULL)
-				bad(pc, 10, "chunk list %d has a marker", i);
+				pmap_check_bad(
+				    pc, 10, "chunk list %d has a marker", i);
 		}
 	}
 	if (n != pc->pc_chunks)
-		bad(pc, 8, "%ju chunks on LRUs, %ju on pmaps", (uintmax_t)n,
-		    (uintmax_t)pc->pc_chunks);
+		pmap_check_bad(pc, 8, "%ju chunks on LRUs, %ju on pmaps",
+		    (uintmax_t)n, (uintmax_t)pc->pc_chunks);
 }
 
 static void
@@ -469,7 +472,7 @@ check_sum(struct pmap_checker *pc, int inv, const char *what, uint64_t found,
 	    sim_counter(pc->pc_ma->ma_sim, frees);
 
 	if (found != n)
-		bad(pc, inv, "%ju %s found, %ju by the counters",
+		pmap_check_bad(pc, inv, "%ju %s found, %ju by the counters",
 		    (uintmax_t)found, what, (uintmax_t)n);
 }
 
@@ -503,10 +506,10 @@ check_header(struct pmap_checker *pc, const struct vm_phys_seg *seg, uint64_t r)
 	pvt->pvt_ops->pvl_lookup(pvt, first, NULL, &ph);
 	pvt->pvt_ops->pvl_lookup(pvt, last, NULL, &end);
 	if (ph.ph_word != end.ph_word || ph.ph_md != end.ph_md)
-		bad(pc, 37, "superpage %#jx has two headers",
+		pmap_check_bad(pc, 37, "superpage %#jx has two headers",
 		    (uintmax_t)(r << PDRSHIFT));
 	if (ph.ph_word == (char *)pvt->pvt_dummy + pvt->pvt_word_off)
-		bad(pc, 37, "superpage %#jx has no header",
+		pmap_check_bad(pc, 37, "superpage %#jx has no header",
 		    (uintmax_t)(r << PDRSHIFT));
 	return (ph);
 }
@@ -532,7 +535,7 @@ check_headers(struct pmap_checker *pc)
 				/* Shared with the segments before. */
 				if (ph.ph_word != last.ph_word ||
 				    ph.ph_md != last.ph_md)
-					bad(pc, 37,
+					pmap_check_bad(pc, 37,
 					    "superpage %#jx has a header in "
 					    "each of two segments",
 					    (uintmax_t)(r << PDRSHIFT));
@@ -542,7 +545,7 @@ check_headers(struct pmap_checker *pc)
 				rows[n].mr_lo = (const char *)ph.ph_md;
 				rows[n].mr_first = r;
 			} else if (ph.ph_md <= last.ph_md) {
-				bad(pc, 37,
+				pmap_check_bad(pc, 37,
 				    "superpages %#jx and %#jx share a "
 				    "header",
 				    (uintmax_t)((r - 1) << PDRSHIFT),
@@ -557,7 +560,7 @@ check_headers(struct pmap_checker *pc)
 	qsort(rows, n, sizeof(rows[0]), md_row_compare);
 	for (i = 1; i < n; i++) {
 		if (rows[i].mr_lo <= rows[i - 1].mr_hi)
-			bad(pc, 37,
+			pmap_check_bad(pc, 37,
 			    "header rows of superpages %#jx and %#jx "
 			    "overlap",
 			    (uintmax_t)rows[i - 1].mr_first,
@@ -566,7 +569,7 @@ check_headers(struct pmap_checker *pc)
 	/* Far beyond all memory: the dummy, in every layout. */
 	pvt->pvt_ops->pvl_lookup(pvt, UINT64_MAX, NULL, &ph);
 	if (!pv_list_empty(&ph.ph_md->pv_list))
-		bad(pc, 6, "the dummy header has mappings");
+		pmap_check_bad(pc, 6, "the dummy header has mappings");
 }
 
 /* A word at rest can be had and given back. */
@@ -582,7 +585,7 @@ check_word(void *arg, void *word)
 		pvt->pvt_lock_ops->plo_unlock(word, false);
 		td->td_pv_held = NULL;
 	} else {
-		bad(pc, 43, "pv list lock %p is held", word);
+		pmap_check_bad(pc, 43, "pv list lock %p is held", word);
 	}
 }
 
@@ -592,8 +595,8 @@ check_thread(struct thread *td, void *arg)
 	struct pmap_checker *pc = arg;
 
 	if (td->td_pv_held != NULL)
-		bad(pc, 43, "thread %u holds pv list lock %p", td->td_id,
-		    td->td_pv_held);
+		pmap_check_bad(pc, 43, "thread %u holds pv list lock %p",
+		    td->td_id, td->td_pv_held);
 }
 
 unsigned
@@ -616,9 +619,10 @@ pmap_check(struct machine *ma, void (*fn)(void *arg, int inv, const char *text),
 	/* Relaxed: quiescent. */
 	if (atomic_load_explicit(
 		&ma->ma_zone_mtx.mtx_lock, memory_order_relaxed) != MTX_UNOWNED)
-		bad(&pc, 43, "the pmap zone is locked");
+		pmap_check_bad(&pc, 43, "the pmap zone is locked");
 	if (pc.pc_used != pc.pc_managed)
-		bad(&pc, 11, "%ju pv entries in use, %ju managed leaves",
+		pmap_check_bad(&pc, 11,
+		    "%ju pv entries in use, %ju managed leaves",
 		    (uintmax_t)pc.pc_used, (uintmax_t)pc.pc_managed);
 	check_sum(&pc, 11, "pv entries", pc.pc_used, CTR_PV_ENTRY_ALLOCS,
 	    CTR_PV_ENTRY_FREES);
@@ -626,6 +630,7 @@ pmap_check(struct machine *ma, void (*fn)(void *arg, int inv, const char *text),
 	    CTR_PC_CHUNK_FREES);
 	check_sum(&pc, 16, "table pages", pc.pc_tables, CTR_PT_PAGE_ALLOCS,
 	    CTR_PT_PAGE_FREES);
+	pmap_check_pde_counters(&pc);
 	check_headers(&pc);
 	sim_thread_foreach(ma->ma_sim, check_thread, &pc);
 	if (pvt->pvt_nheaders * pvt->pvt_stride <= PV_WALK_MAX &&
@@ -633,8 +638,8 @@ pmap_check(struct machine *ma, void (*fn)(void *arg, int inv, const char *text),
 		pv_table_foreach_word(pvt, check_word, &pc);
 	held = lock_profile_held(ma->ma_sim);
 	if (held != 0)
-		bad(&pc, 44, "%u locks are still on the profile's held lists",
-		    held);
+		pmap_check_bad(&pc, 44,
+		    "%u locks are still on the profile's held lists", held);
 	free(pc.pc_special);
 	return (pc.pc_violations);
 }

@@ -113,6 +113,7 @@ pmap_remove_pde(struct pmap *pmap, pte_t *pde, vm_offset_t va,
 	if ((oldpde & PG_W) != 0)
 		pmap->pm_stats.wired_count -= NPTEPG;
 	pmap_resident_add(pmap, -NPTEPG);
+	counter_add(&curthread()->td_counters, CTR_PDE_DESTROYED, 1);
 	if ((oldpde & PG_MANAGED) != 0)
 		pmap_remove_pde_pv(pmap, oldpde, va, held);
 	mpte = pmap_remove_pt_page(pmap, va);

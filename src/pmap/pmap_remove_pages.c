@@ -80,6 +80,7 @@ pmap_remove_pages_pde(struct remove_pages *rp, struct pv_entry *pv)
 	(void)pmap_unuse_pt(
 	    pmap, va, pte_load(pmap_pdpe(pmap, va)), &rp->rp_free);
 	rp->rp_super++;
+	counter_add(&curthread()->td_counters, CTR_PDE_DESTROYED, 1);
 	return (true);
 }
 

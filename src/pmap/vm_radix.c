@@ -158,3 +158,25 @@ vm_radix_remove(struct vm_radix *rt, struct kmem *km, vm_pindex_t index)
 		merge(parent, rn, km);
 	return (m);
 }
+
+static void
+radix_walk(uintptr_t p, void (*fn)(void *arg, struct vm_page *m), void *arg)
+{
+	const struct vm_radix_node *rn;
+	unsigned i;
+
+	if (is_page(p)) {
+		fn(arg, to_page(p));
+	} else if (p != 0) {
+		rn = (const struct vm_radix_node *)p;
+		for (i = 0; i < RADIX_COUNT; i++)
+			radix_walk(rn->rn_child[i], fn, arg);
+	}
+}
+
+void
+vm_radix_foreach(const struct vm_radix *rt,
+    void (*fn)(void *arg, struct vm_page *m), void *arg)
+{
+	radix_walk(rt->rt_root, fn, arg);
+}

@@ -25,6 +25,10 @@ struct vm_page *vm_radix_lookup(const struct vm_radix *rt, vm_pindex_t index);
 struct vm_page *
 vm_radix_remove(struct vm_radix *rt, struct kmem *km, vm_pindex_t index);
 
+/* Call fn for each page, by ascending index; fn changes nothing. */
+void vm_radix_foreach(const struct vm_radix *rt,
+    void (*fn)(void *arg, struct vm_page *m), void *arg);
+
 static inline bool
 vm_radix_is_empty(const struct vm_radix *rt)
 {
