@@ -35,11 +35,10 @@ static uint32_t
 mmu_clock(const struct mmu *mu)
 {
 	/*
-	 * Relaxed, after an acquire fence: what the walk has read was written
-	 * after the frame was allocated, so after the free before that.
+	 * Relaxed: after the walk, whose load of the leaf is an acquire; the
+	 * leaf was written after the frame was allocated, so after the free
+	 * before that.
 	 */
-	atomic_thread_fence(memory_order_acquire);
-	/* Relaxed: as above. */
 	return (atomic_load_explicit(&mu->mu_clock, memory_order_relaxed));
 }
 

@@ -25,6 +25,16 @@
 
 #include "pmap/mmu_walk.h"
 
+static inline pt_entry_t
+walk_load(const pte_t *p)
+{
+	/*
+	 * Acquire: pairs with pte_store(); a table was zeroed, and the frame of a
+	 * leaf is what it was when the leaf was written.
+	 */
+	return (atomic_load_explicit(p, memory_order_acquire));
+}
+
 /* The entry of index in the table that e leads to, or NULL. */
 static pte_t *
 walk_down(const struct pmap *pmap, pt_entry_t e, unsigned index)
@@ -42,14 +52,14 @@ walk_to_leaf(const struct pmap *pmap, vm_offset_t va, struct mmu_leaf *ml)
 	pte_t *p;
 
 	p = walk_down(
-	    pmap, pte_load(pmap_pml4e(pmap, va)), pmap_pdpe_index(va));
+	    pmap, walk_load(pmap_pml4e(pmap, va)), pmap_pdpe_index(va));
 	if (p == NULL)
 		return (NULL);
-	p = walk_down(pmap, pte_load(p), pmap_pde_index(va));
+	p = walk_down(pmap, walk_load(p), pmap_pde_index(va));
 	if (p == NULL)
 		return (NULL);
 	/* Once: it may turn from a table into a leaf meanwhile (B17). */
-	pde = pte_load(p);
+	pde = walk_load(p);
 	ml->ml_large = (pde & (PG_V | PG_PS)) == (PG_V | PG_PS);
 	if (ml->ml_large)
 		return (p);
@@ -76,7 +86,7 @@ mmu_walk(const struct pmap *pmap, vm_offset_t va, vm_prot_t access,
 			leaf = walk_to_leaf(pmap, va, ml);
 		if (leaf == NULL)
 			return (MMU_NOTPRESENT);
-		e = pte_load(leaf);
+		e = walk_load(leaf);
 		if ((e & PG_V) == 0)
 			return (MMU_NOTPRESENT);
 		/* The directory entry was replaced since it was read. */

@@ -166,7 +166,7 @@ static void
 wake_waiters(struct pmap_di *di)
 {
 	/*
-	 * Sequentially consistent: pairs with the fence in wait; the swap before
+	 * Sequentially consistent: pairs with the count in wait; the swap before
 	 * is a full barrier, which C11 does not know.
 	 */
 	if (__predict_true(atomic_load_explicit(
@@ -222,9 +222,9 @@ pmap_di_wait_lockless(struct pmap_di *di, uint64_t gen)
 		atomic_fetch_add_explicit(
 		    &di->di_waiters, 1, memory_order_seq_cst);
 		tc = turnstile_chain_lock(td, &di->di_head);
-		/* The count is out before the head is read. */
-		atomic_thread_fence(memory_order_seq_cst);
-		if (pmap_di_done(di) >= gen)
+		/* Sequentially consistent: after the count, as all see it. */
+		if (atomic_load_explicit(&PMAP_INVL_GEN(&di->di_head),
+			memory_order_seq_cst) >= gen)
 			turnstile_chain_unlock(tc);
 		else
 			(void)turnstile_wait(tc, td, &di->di_head,

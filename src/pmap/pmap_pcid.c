@@ -11,10 +11,11 @@
  * generation, by which all contexts are dead.  Generation 0 is no CPU's: who
  * invalidates stores it for the CPUs that do not run the pmap.
  *
- * Order.  A CPU sets its bit in pm_active, a full barrier, and then looks at the
- * generation and loads the tables; who invalidates stores 0 as the generation, a
- * full barrier, and then looks at pm_active.  So either the CPU sees the 0, or it
- * is told.  The other way round a CPU could be neither (B5).
+ * Order.  A CPU sets its bit in pm_active, and then looks at the generation and
+ * loads the tables; who invalidates stores 0 as the generation, and then looks at
+ * pm_active.  Both do that by an atomic exchange of the same word, so one is
+ * first: either the CPU sees the 0, or it is told.  The other way round it could
+ * be neither (B5).
  *
  * Source: FreeBSD main (2024), amd64 pmap.c, pmap_pcid_alloc() and
  * pmap_activate_sw().
@@ -26,7 +27,7 @@
 static bool
 pcid_alloc(struct mmu *mu, struct mmu_cpu *mc, struct pmap_pcid *pp)
 {
-	/* Relaxed: the exchange of pm_active was a full barrier. */
+	/* Relaxed: the exchange of pm_active came first. */
 	if (atomic_load_explicit(&pp->pp_gen, memory_order_relaxed) ==
 	    mc->mc_pcid_gen) {
 		mc->mc_stats.ms_pcid_saves++;
@@ -49,9 +50,9 @@ pcid_alloc(struct mmu *mu, struct mmu_cpu *mc, struct pmap_pcid *pp)
 static void
 active_set(struct pmap *pmap, unsigned cpu)
 {
-	/* Sequentially consistent: pairs with the fence of shootdown(). */
+	/* Acquire-release: pairs with read_active(); see above. */
 	atomic_fetch_or_explicit(&pmap->pm_mmu->pm_active[cpu / 64],
-	    UINT64_C(1) << cpu % 64, memory_order_seq_cst);
+	    UINT64_C(1) << cpu % 64, memory_order_acq_rel);
 }
 
 static void

@@ -6,7 +6,7 @@
  * Who changed page tables of a pmap
  *   1. declares its contexts dead on all CPUs that do not run it, by the
  *	generation of their PCIDs;
- *   2. after a full barrier, reads pm_active: these CPUs run it;
+ *   2. then reads pm_active, by an exchange: these CPUs run it;
  *   3. flushes its own TLB, and has those CPUs flush theirs;
  *   4. returns when all have.
  *
@@ -180,19 +180,23 @@ forget(const struct mmu *mu, struct pmap *pmap, const struct mmu_cpu *self)
 {
 	for (unsigned c = 0; mu->mu_pcid && c < mu->mu_ncpus; c++) {
 		if (c != self->mc_id)
-			/* Relaxed: the fence of shootdown() follows. */
+			/* Relaxed: told by read_active(). */
 			atomic_store_explicit(&pmap->pm_mmu->pm_pcids[c].pp_gen,
 			    0, memory_order_relaxed);
 	}
 }
 
 static void
-read_active(const struct mmu *mu, const struct pmap *pmap, uint64_t *set)
+read_active(const struct mmu *mu, struct pmap *pmap, uint64_t *set)
 {
 	for (unsigned w = 0; w < MMU_WORDS(mu->mu_ncpus); w++)
-		/* Sequentially consistent: pairs with active_set(). */
-		set[w] = atomic_load_explicit(
-		    &pmap->pm_mmu->pm_active[w], memory_order_seq_cst);
+		/*
+		 * Acquire-release, and a write, of what was there: a CPU that
+		 * sets its bit later reads from here, and so sees the changed
+		 * entry and the generation.  Pairs with active_set().
+		 */
+		set[w] = atomic_fetch_or_explicit(
+		    &pmap->pm_mmu->pm_active[w], 0, memory_order_acq_rel);
 }
 
 static void
@@ -214,11 +218,6 @@ shootdown(struct pmap *pmap, vm_offset_t sva, vm_offset_t eva)
 		forget(mu, pmap, self);
 	} else {
 		forget(mu, pmap, self);
-		/*
-		 * Sequentially consistent: pairs with active_set().  It also
-		 * puts the changed entry before whoever walks from now on.
-		 */
-		atomic_thread_fence(memory_order_seq_cst);
 		TEST_POINT(ma, TP_INVL_SENT);
 		read_active(mu, pmap, set);
 	}
