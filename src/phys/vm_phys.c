@@ -205,7 +205,8 @@ map_memory(struct vm_phys *vp)
 	int error;
 
 	vp->vp_first_page = vp->vp_segs[0].start >> PAGE_SHIFT;
-	vp->vp_npages = (end >> PAGE_SHIFT) - vp->vp_first_page;
+	vp->vp_npages =
+	    (end >> PAGE_SHIFT) - vp->vp_first_page - VM_BUG(vp, B30);
 	/* Both are below 2^52 pages' worth; neither sum overflows. */
 	vp->vp_array_size =
 	    (vp->vp_npages * sizeof(struct vm_page) + PDRMASK) & ~PDRMASK;
@@ -270,6 +271,7 @@ vm_phys_create(struct sim *sim, struct kmem *km,
 		error = ENOMEM;
 		goto fail;
 	}
+	vp->vp_private->vpp_bugs = vpc->vpc_bugs;
 	vp->vp_private->vpp_eager = vpc->vpc_eager;
 	vp->vp_private->vpp_no_pgcache = vpc->vpc_no_page_cache;
 	mtx_init(&vp->vp_private->vpp_wait_lock, "vm domainset", 0);

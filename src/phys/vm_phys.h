@@ -77,6 +77,7 @@ struct vm_phys_config {
 	bool vpc_no_page_cache;          /* no per-thread page caches */
 	uint64_t vpc_limit_pages; /* 0, or keep only so many pages free, the
 				     rest is withdrawn evenly by domain */
+	uint64_t vpc_bugs;        /* of kern/bug.h */
 	bool vpc_eager; /* put every block on its queue at boot (tests) */
 };
 

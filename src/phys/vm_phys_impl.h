@@ -13,6 +13,7 @@
  *	c - constant once the machine is created
  */
 
+#include "kern/bug.h"
 #include "kern/kassert.h"
 #include "phys/vm_phys.h"
 #include "sim/sim.h"
@@ -106,6 +107,7 @@ struct vm_phys_private {
 	size_t vpp_blacklist_size; /* (c) bytes allocated */
 	bool vpp_eager;            /* (c) */
 	bool vpp_no_pgcache;       /* (c) */
+	uint64_t vpp_bugs;         /* (c) of kern/bug.h */
 
 	struct vm_pgcache *_Atomic vpp_pgcaches; /* (a) never shortened */
 
@@ -117,6 +119,8 @@ struct vm_phys_private {
 	_Atomic uint32_t vpp_nthreads; /* (a) attached threads */
 	uint32_t vpp_nidle;            /* (w) of those */
 };
+
+#define VM_BUG(vp, name) BUG_IN((vp)->vp_private->vpp_bugs, name)
 
 static inline int
 vm_phys_segind(const struct vm_phys *vp, const struct vm_phys_seg *seg)

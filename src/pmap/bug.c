@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pmap/bug.h"
 
-#include <string.h>
+#include <strings.h>
 
 #include "pmap/pmap_var.h"
 
@@ -32,7 +32,7 @@ bug_lookup(const char *name)
 	unsigned b;
 
 	for (b = 0; b < NBUGS; b++) {
-		if (strcmp(bugs[b].name, name) == 0)
+		if (strcasecmp(bugs[b].name, name) == 0)
 			break;
 	}
 	return ((enum bug)b);

@@ -112,6 +112,7 @@ machine_build(struct machine *m, const struct machine_config *mc, char *err,
 		.vpc_blacklist = mc->mc_blacklist,
 		.vpc_nblacklist = mc->mc_nblacklist,
 		.vpc_limit_pages = mc->mc_limit_pages,
+		.vpc_bugs = m->ma_design.d_bugs,
 	};
 	const char *why = "out of host memory";
 	int error;

@@ -199,7 +199,8 @@ pmap_extract_and_hold(struct pmap *pmap, vm_offset_t va, vm_prot_t prot)
 	if (pte != 0 && ((prot & VM_PROT_WRITE) == 0 || (pte & PG_RW) != 0)) {
 		/* A device's memory has no descriptor (B27). */
 		m = PHYS_TO_VM_PAGE(pmap->pm_vp, pa);
-		if (m != NULL && (m->segind == 0 || !vm_page_hold(m)))
+		if ((m != NULL || BUG(pmap->pm_machine, B27)) &&
+		    (m->segind == 0 || !vm_page_hold(m)))
 			m = NULL;
 	}
 	PMAP_UNLOCK(pmap);

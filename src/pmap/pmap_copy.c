@@ -99,7 +99,8 @@ pmap_copy_pt(struct pmap *dst, struct pmap *src, vm_offset_t va,
 		dpte = pmap_ptp_to_pte(dst, dstmpte, va);
 		pv = pte_load(dpte) == 0 ? get_pv_entry(dst, NULL) : NULL;
 		if (pv == NULL) {
-			pmap_abort_ptp(dst, va, dstmpte);
+			if (!BUG(dst->pm_machine, B11))
+				pmap_abort_ptp(dst, va, dstmpte);
 			return (false);
 		}
 		m = PHYS_TO_VM_PAGE(dst->pm_vp, pte & PG_FRAME);

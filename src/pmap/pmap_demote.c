@@ -33,8 +33,10 @@ static void
 pmap_demote_pde_abort(struct pmap *pmap, vm_offset_t va, pte_t *pde,
     pt_entry_t oldpde, struct vm_page *free, struct pv_held *held)
 {
-	vm_offset_t sva = va & ~PDRMASK;
+	vm_offset_t sva = va;
 
+	if (!BUG(pmap->pm_machine, B20))
+		sva &= ~PDRMASK;
 	if ((oldpde & PG_W) != 0)
 		panic("pmap_demote_pde: wired mapping %#jx of va %#jx lost",
 		    (uintmax_t)oldpde, (uintmax_t)sva);
@@ -57,6 +59,8 @@ demotion_table(struct pmap *pmap, vm_offset_t va)
 	mpte = pmap_alloc_pt_page(pmap, va);
 	if (mpte == NULL)
 		return (NULL);
+	if (BUG(pmap->pm_machine, B7))
+		pmap_resident_add(pmap, -1);
 	mpte->valid = 0;
 	/* Relaxed: guarded by the pmap lock. */
 	atomic_store_explicit(&mpte->ref_count, NPTEPG, memory_order_relaxed);
@@ -126,9 +130,9 @@ pmap_demote_pde_locked(
 	PMAP_LOCK_ASSERT(pmap);
 	KASSERT((oldpde & (PG_PS | PG_V)) == (PG_PS | PG_V),
 	    ("demotion of %#jx at va %#jx", (uintmax_t)oldpde, (uintmax_t)va));
-	va &= ~PDRMASK;
 	if ((oldpde & PG_A) == 0)
 		goto abort;
+	va &= ~PDRMASK;
 	mpte = demotion_table(pmap, va);
 	if (mpte == NULL)
 		goto abort;

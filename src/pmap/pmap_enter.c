@@ -62,7 +62,8 @@ pmap_enter_displace(
 	if ((old & (PG_M | PG_RW)) == (PG_M | PG_RW))
 		vm_page_dirty(om);
 	if ((old & PG_A) != 0) {
-		pmap_invalidate_page(pmap, va);
+		if (!BUG(pmap->pm_machine, B3))
+			pmap_invalidate_page(pmap, va);
 		vm_page_aflag_set(om, PGA_REFERENCED);
 	}
 	CHANGE_PV_LIST_LOCK(pmap->pm_machine->ma_pvt, held, om, old & PG_FRAME);
@@ -72,6 +73,19 @@ pmap_enter_displace(
 		panic("pmap_enter: no pv entry for va %#jx, page %#jx",
 		    (uintmax_t)va, (uintmax_t)(old & PG_FRAME));
 	pmap_clear_writeable_if_unmapped(om, held->pv_pvh);
+	return (pv);
+}
+
+/* B4: what was displaced is given back, entry and all, before there is another. */
+static struct pv_entry *
+pmap_enter_b4(struct pmap *pmap, struct pv_entry *pv, struct vm_page *mpte,
+    struct pv_held *held)
+{
+	free_pv_entry(pmap, pv);
+	ptp_ref_add(mpte, UINT32_MAX);
+	TEST_POINT(pmap->pm_machine, TP_ENTER_DISPLACED);
+	pv = get_pv_entry(pmap, held);
+	ptp_ref_add(mpte, 1);
 	return (pv);
 }
 
@@ -211,6 +225,8 @@ retry:
 			(void)pmap_enter_displace(pmap, va, pte, &held);
 		if (pv != NULL && (newpte & PG_MANAGED) == 0)
 			free_pv_entry(pmap, pv);
+		else if (BUG(ma, B4) && pv != NULL)
+			pv = pmap_enter_b4(pmap, pv, mpte, &held);
 	}
 	if ((newpte & PG_MANAGED) != 0) {
 		CHANGE_PV_LIST_LOCK(ma->ma_pvt, &held, m, newpte & PG_FRAME);
@@ -220,6 +236,9 @@ retry:
 			vm_page_aflag_set(m, PGA_WRITEABLE);
 	}
 	pte_store(pte, newpte);
+	TEST_POINT(ma, TP_ENTER_STORED);
+	if (BUG(ma, B3))
+		pmap_invalidate_page(pmap, va);
 promote:
 	if (pmap_may_promote(pmap, ptp_ref(mpte), m))
 		(void)pmap_promote_pde(
@@ -241,11 +260,17 @@ pmap_quick_ptp(struct pmap *pmap, vm_offset_t va, struct vm_page *hint)
 	pte_t *pde;
 
 	if (hint != NULL && hint->pindex == va >> PDRSHIFT) {
+		KASSERT((pte_load(pmap_pde(pmap, va)) & (PG_FRAME | PG_PS)) ==
+			VM_PAGE_TO_PHYS(hint),
+		    ("pmap %p: hint %#jx is no page table of va %#jx",
+			(void *)pmap, (uintmax_t)VM_PAGE_TO_PHYS(hint),
+			(uintmax_t)va));
 		ptp_ref_add(hint, 1);
 		return (hint);
 	}
 	pde = pmap_pde(pmap, va);
-	if (pde != NULL && (pte_load(pde) & (PG_V | PG_PS)) == (PG_V | PG_PS))
+	if (pde != NULL && (pte_load(pde) & (PG_V | PG_PS)) == (PG_V | PG_PS) &&
+	    !BUG(pmap->pm_machine, B10))
 		return (NULL);
 	return (pmap_allocpte(pmap, va, NULL));
 }
@@ -293,7 +318,8 @@ pmap_enter_quick_locked(struct pmap *pmap, vm_offset_t va, struct vm_page *m,
 	if (__predict_false(ptp_ref(mpte) == NPTEPG) &&
 	    pmap->pm_machine->ma_rules.pr_quick_promotes &&
 	    pmap_may_promote(pmap, ptp_ref(mpte), m) &&
-	    pmap_promote_pde(pmap, pmap_pde(pmap, va), va, mpte, held))
+	    pmap_promote_pde(pmap, pmap_pde(pmap, va), va, mpte, held) &&
+	    !BUG(pmap->pm_machine, B29))
 		return (NULL);
 	return (mpte);
 }
@@ -321,7 +347,8 @@ pmap_enter_object_2mpage(struct pmap *pmap, vm_offset_t va, vm_offset_t end,
 	    end - va < NBPDR)
 		return (false);
 	rv = pmap_enter_2mpage(pmap, va, m, prot, held);
-	return (rv == KERN_SUCCESS || rv == KERN_NO_SPACE);
+	return (rv == KERN_SUCCESS ||
+	    (rv == KERN_NO_SPACE && !BUG(pmap->pm_machine, B10)));
 }
 
 void

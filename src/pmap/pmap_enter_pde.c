@@ -79,7 +79,7 @@ pmap_enter_pde_save(struct pmap *pmap, vm_offset_t va)
 	mpte = pmap_alloc_pt_page(pmap, va);
 	if (mpte == NULL)
 		return (false);
-	if (pmap_insert_pt_page(pmap, mpte, false) != 0) {
+	if (pmap_insert_pt_page(pmap, mpte, BUG(pmap->pm_machine, B16)) != 0) {
 		pmap_drop_pt_page(pmap, mpte, false, &free);
 		pmap_free_ptps(pmap->pm_machine, free);
 		return (false);
@@ -129,7 +129,8 @@ pmap_enter_pde(struct pmap *pmap, vm_offset_t va, pt_entry_t newpde,
 	    ("pmap_enter_pde: pde %#jx is writable, not modified",
 		(uintmax_t)newpde));
 	saves = (newpde & PG_W) != 0 &&
-	    pmap->pm_machine->ma_rules.pr_wired_saves_pt;
+	    pmap->pm_machine->ma_rules.pr_wired_saves_pt &&
+	    !BUG(pmap->pm_machine, B12);
 retry:
 	pde = pmap_alloc_pde(pmap, va, &pdpg, nosleep ? NULL : held);
 	if (pde == NULL)
@@ -149,7 +150,8 @@ retry:
 		pmap_enter_pde_clear(pmap, va, pde, held);
 	}
 	if (saves && !pmap_enter_pde_save(pmap, va)) {
-		pmap_abort_ptp(pmap, va, pdpg);
+		if (!BUG(pmap->pm_machine, B13))
+			pmap_abort_ptp(pmap, va, pdpg);
 		return (KERN_RESOURCE_SHORTAGE);
 	}
 	if ((newpde & PG_MANAGED) != 0) {

@@ -96,6 +96,8 @@ promotable(struct pmap *pmap, pte_t *table)
 		e = pte_load(&table[i]);
 		if ((e & (need | PG_FRAME)) != (need | pa))
 			return (0);
+		if (BUG(pmap->pm_machine, B14) && ((e ^ first) & PG_M) != 0)
+			return (0);
 		e = protect_clean(&table[i], e);
 		if (((e ^ first) & PG_PTE_PROMOTE) != 0)
 			return (0);
@@ -149,13 +151,13 @@ pmap_promote_pde(struct pmap *pmap, pte_t *pde, vm_offset_t va,
 		return (false);
 	va &= ~PDRMASK;
 	newpde = promotable(pmap, pmap_ptp_to_pte(pmap, mpte, va));
-	exact = (newpde & PG_A) != 0;
+	exact = (newpde & PG_A) != 0 || BUG(pmap->pm_machine, B15);
 	if (newpde == 0 || pmap_insert_pt_page(pmap, mpte, exact) != 0) {
 		counter_add(cs, CTR_PDE_P_FAILURES, 1);
 		return (false);
 	}
-	if ((newpde & PG_W) != 0)
-		newpde |= PG_A; /* B33 */
+	if ((newpde & PG_W) != 0 && !BUG(pmap->pm_machine, B33))
+		newpde |= PG_A;
 	if ((newpde & PG_MANAGED) != 0)
 		pmap_pv_promote_pde(pmap, va, newpde & PG_PS_FRAME, held);
 	pte_store(pde, pmap_pte_to_pde_cache(newpde) | PG_PS | PG_PROMOTED);

@@ -33,6 +33,12 @@ pmap_protect_pte(struct pmap *pmap, pte_t *pte, vm_prot_t prot)
 		}
 		if ((prot & VM_PROT_EXECUTE) == 0)
 			new |= PG_NX;
+		if (new != old)
+			TEST_POINT(pmap->pm_machine, TP_PROTECT_READ);
+		if (BUG(pmap->pm_machine, B19)) {
+			pte_store(pte, new);
+			break;
+		}
 	} while (new != old && !pte_cas(pte, &old, new));
 	return (new != old);
 }

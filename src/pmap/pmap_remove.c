@@ -31,7 +31,8 @@ pmap_remove_pte(struct pmap *pmap, pte_t *pte, vm_offset_t va, pt_entry_t pde,
 	pmap_resident_add(pmap, -1);
 	if ((old & PG_MANAGED) != 0) {
 		m = PHYS_TO_VM_PAGE(pmap->pm_vp, old & PG_FRAME);
-		pmap_lose(old, m);
+		if (!BUG(ma, B18))
+			pmap_lose(old, m);
 		CHANGE_PV_LIST_LOCK(ma->ma_pvt, held, m, old & PG_FRAME);
 		PV_LIST_ASSERT_LOCKED(ma->ma_pvt, m);
 		pv = pmap_pvh_remove(&m->md, pmap, va);
@@ -40,6 +41,9 @@ pmap_remove_pte(struct pmap *pmap, pte_t *pte, vm_offset_t va, pt_entry_t pde,
 			    (uintmax_t)va, (uintmax_t)(old & PG_FRAME));
 		free_pv_entry(pmap, pv);
 		pmap_clear_writeable_if_unmapped(m, held->pv_pvh);
+		TEST_POINT(ma, TP_REMOVE_LOST);
+		if (BUG(ma, B18))
+			pmap_lose(old, m);
 		if (BUG(ma, di_late)) {
 			pv_release_lock(ma->ma_pvt, held);
 			TEST_POINT(ma, TP_REMOVE_UNLOCKED);
@@ -119,6 +123,8 @@ pmap_remove_pde(struct pmap *pmap, pte_t *pde, vm_offset_t va,
 	mpte = pmap_remove_pt_page(pmap, va);
 	if (mpte != NULL)
 		pmap_drop_pt_page(pmap, mpte, false, free);
+	if (mpte != NULL && BUG(pmap->pm_machine, B8))
+		counter_add(&curthread()->td_counters, CTR_PT_PAGE_ALLOCS, 1);
 	(void)pmap_unuse_pt(pmap, va, pte_load(pmap_pdpe(pmap, va)), free);
 }
 

@@ -111,7 +111,9 @@ pmap_remove_chunk(struct remove_pages *rp, struct pv_chunk *pc)
 			 * Only the PDE can tell: in a 4 KB entry PG_PS is the
 			 * PAT bit (B31).
 			 */
-			if (__predict_false(pte == NULL)) {
+			if (__predict_false(pte == NULL) ||
+			    (BUG(pmap->pm_machine, B31) &&
+				(pte_load(pte) & PG_PS) != 0)) {
 				if (pmap_remove_pages_pde(rp, pv))
 					freed |= inuse & -inuse;
 				else

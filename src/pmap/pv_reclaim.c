@@ -60,6 +60,7 @@ struct reclaim {
 	bool rc_skipped;           /* a pmap could not be locked */
 	struct pv_chunk rc_marker; /* behind what is done */
 	struct pv_chunk rc_end;
+	struct pv_chunklist rc_hidden; /* B1 */
 };
 
 /* Done with the victim: tell its TLBs, and let it go. */
@@ -122,7 +123,8 @@ reclaim_mapping(struct reclaim *rc, const struct pv_entry *pv)
 		return (false);
 	tpte = pte_load_clear(pte);
 	m = PHYS_TO_VM_PAGE(pmap->pm_vp, tpte & PG_FRAME);
-	pmap_lose(tpte, m);
+	/* With the bits of no pmap all is modified, and nothing accessed. */
+	pmap_lose(BUG(rc->rc_ma, B2) ? PG_M | PG_RW : tpte, m);
 	CHANGE_PV_LIST_LOCK(pvt, rc->rc_held, m, tpte & PG_FRAME);
 	PV_LIST_ASSERT_LOCKED(pvt, m);
 	pv_list_remove(&m->md.pv_list, (struct pv_entry *)(uintptr_t)pv);
@@ -196,6 +198,10 @@ reclaim_pass(struct reclaim *rc, struct pv_chunk *pc)
 
 	TAILQ_REMOVE(lru, &rc->rc_marker, pc_lru);
 	TAILQ_INSERT_AFTER(lru, pc, &rc->rc_marker, pc_lru);
+	if (BUG(rc->rc_ma, B1) && pc->pc_pmap != NULL) {
+		TAILQ_REMOVE(lru, pc, pc_lru);
+		TAILQ_INSERT_TAIL(&rc->rc_hidden, pc, pc_lru);
+	}
 	/*
 	 * Without a victim the last chunk was not looked at.  With two walks the
 	 * other's marker is among those to be moved.
@@ -221,6 +227,7 @@ reclaim_walk(struct reclaim *rc)
 	rc->rc_lru->pvc_active_reclaims++;
 	TAILQ_INSERT_HEAD(lru, &rc->rc_marker, pc_lru);
 	TAILQ_INSERT_TAIL(lru, &rc->rc_end, pc_lru);
+	TAILQ_INIT(&rc->rc_hidden);
 	while ((pc = TAILQ_NEXT(&rc->rc_marker, pc_lru)) != &rc->rc_end &&
 	    rc->rc_free == NULL) {
 		pmap = pc->pc_pmap;
@@ -246,6 +253,8 @@ reclaim_walk(struct reclaim *rc)
 	}
 	TAILQ_REMOVE(lru, &rc->rc_marker, pc_lru);
 	TAILQ_REMOVE(lru, &rc->rc_end, pc_lru);
+	if (BUG(rc->rc_ma, B1))
+		TAILQ_CONCAT(lru, &rc->rc_hidden, pc_lru);
 	rc->rc_lru->pvc_active_reclaims--;
 	mtx_unlock(&rc->rc_lru->pvc_lock);
 	reclaim_leave(rc);
@@ -260,6 +269,8 @@ reclaim_take_ptp(struct reclaim *rc)
 	if (m == NULL || !pmap_limit_take(&rc->rc_ma->ma_pv_limit))
 		return (NULL);
 	pmap_limit_give(&rc->rc_ma->ma_pt_limit, 1);
+	if (BUG(rc->rc_ma, B32))
+		counter_add(&curthread()->td_counters, CTR_PC_CHUNK_FREES, 1);
 	rc->rc_free = m->q_next;
 	m->q_next = NULL;
 	m->flags &= (uint8_t)~PG_ZERO;
