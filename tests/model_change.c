@@ -225,6 +225,9 @@ model_promote(struct model *mo, struct model_map *map, struct model_slot *slot)
 	}
 	slot->super = slot->spare = true;
 	slot->big = slot->small[0];
+	/* Wired mappings are always accessed (rule 17), in main, too. */
+	if ((slot->big.flags & ME_WIRED) != 0)
+		accessed = ME_ACCESSED;
 	slot->big.flags &= ~ME_ACCESSED;
 	slot->big.flags |= accessed | ME_PROMOTED;
 	if ((slot->big.flags & ME_MANAGED) != 0)

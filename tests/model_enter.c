@@ -147,6 +147,13 @@ enter_super(struct model *mo, struct model_map *map, const struct script_op *op)
 		return (SHORTAGE);
 	clear_slot(mo, map, op->so_va);
 	add_super(mo, map, op->so_va, op->so_pa, flags);
+	/* Main saves a table for a wired one, so that it can be demoted. */
+	if (op->so_wired) {
+		model_slot(map, op->so_va)->spare = true;
+		if (mo->pt_limit >= 0)
+			mo->pt_limit -= mo->pt_limit > 0;
+		mo->pt_taken++;
+	}
 	if ((flags & ME_WRITE) != 0 && (flags & ME_MANAGED) != 0) {
 		for (unsigned i = 0; i < 512; i++)
 			model_frame(mo, op->so_pa + i * MODEL_PAGE)->writeable =

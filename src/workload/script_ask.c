@@ -108,19 +108,56 @@ do_mincore(struct pmap *pmap, vm_offset_t va, struct script_out *out)
 		script_out_printf(out, " locked=0x%jx", (uintmax_t)locked);
 }
 
+struct lookup {
+	vm_offset_t va;
+	pt_entry_t entry;
+	vm_size_t size;
+};
+
 static void
-do_extract_hold(
-    struct pmap *pmap, const struct script_op *op, struct script_out *out)
+find_leaf(void *arg, vm_offset_t va, pt_entry_t entry, vm_size_t size)
+{
+	struct lookup *l = arg;
+
+	if (l->va >= va && l->va - va < size) {
+		l->entry = entry;
+		l->size = size;
+	}
+}
+
+/*
+ * A frame of a device has a descriptor that only the interpreter knows, so that
+ * the pmap holds nothing.  What it would have answered: the frame, or 0.
+ */
+static vm_paddr_t
+device_hold(struct script *s, struct pmap *pmap, const struct script_op *op)
+{
+	struct lookup l = { .va = op->so_va };
+	vm_paddr_t pa;
+
+	pmap_walk(pmap, find_leaf, &l);
+	pa = l.entry & PG_FRAME;
+	if (l.size != PAGE_SIZE || script_memory_of(s, pa) != NULL ||
+	    ((op->so_prot & VM_PROT_WRITE) != 0 && (l.entry & PG_RW) == 0))
+		return (0);
+	return (pa);
+}
+
+static void
+do_extract_hold(struct script *s, struct pmap *pmap, const struct script_op *op,
+    struct script_out *out)
 {
 	struct vm_page *m;
+	vm_paddr_t pa;
 
 	m = pmap_extract_and_hold(pmap, op->so_va, op->so_prot);
-	if (m == NULL) {
+	pa = m != NULL ? VM_PAGE_TO_PHYS(m) : device_hold(s, pmap, op);
+	if (m != NULL)
+		vm_page_unhold(m);
+	if (pa != 0)
+		script_out_printf(out, "0x%jx", (uintmax_t)pa);
+	else
 		script_out_printf(out, "none");
-		return;
-	}
-	script_out_printf(out, "0x%jx", (uintmax_t)VM_PAGE_TO_PHYS(m));
-	vm_page_unhold(m);
 }
 
 int
@@ -136,7 +173,7 @@ script_do_ask(struct script *s, struct pmap *pmap, const struct script_op *op,
 		    out, "0x%jx", (uintmax_t)pmap_extract(pmap, op->so_va));
 		break;
 	case SCRIPT_EXTRACT_HOLD:
-		do_extract_hold(pmap, op, out);
+		do_extract_hold(s, pmap, op, out);
 		break;
 	case SCRIPT_MINCORE:
 		do_mincore(pmap, op->so_va, out);

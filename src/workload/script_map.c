@@ -7,7 +7,6 @@
 #include <errno.h>
 
 #include "pmapsim/mmu.h"
-#include "vm/vm_object.h"
 #include "workload/script_var.h"
 
 static uint32_t
@@ -153,15 +152,35 @@ do_enter_quick(struct script *s, struct pmap *pmap, const struct script_op *op,
 }
 
 /*
- * The frames become the pages of an object for as long as they are offered, those
- * that exist, each at its place.
+ * Link the frames that are offered, those that exist, each at its place, as the
+ * pages of an object are; or unlink them.  There is no object: an object gives up
+ * no page that is mapped, and these are to stay mapped.  Returns the first.
  */
+static struct vm_page *
+link_frames(struct script *s, vm_paddr_t pa, uint64_t n, bool linked)
+{
+	struct vm_page *first = NULL, *last = NULL, *m;
+
+	for (uint64_t i = 0; i < n; i++) {
+		m = script_frame(s, pa + i * PAGE_SIZE);
+		if (m == NULL)
+			continue;
+		m->pindex = linked ? i : 0;
+		m->listq_next = NULL;
+		if (last != NULL && linked)
+			last->listq_next = m;
+		if (first == NULL)
+			first = m;
+		last = m;
+	}
+	return (first);
+}
+
 static int
 do_enter_object(struct script *s, struct pmap *pmap, const struct script_op *op,
     struct script_out *out)
 {
 	uint64_t i, n = (op->so_end - op->so_va) >> PAGE_SHIFT;
-	struct vm_object *obj;
 	struct vm_page *m;
 	int error = 0;
 
@@ -176,29 +195,11 @@ do_enter_object(struct script *s, struct pmap *pmap, const struct script_op *op,
 	}
 	if (error != 0)
 		return (error);
+	m = link_frames(s, op->so_pa, n, true);
+	if (m != NULL)
+		pmap_enter_object(pmap, op->so_va, op->so_end, m, op->so_prot);
+	(void)link_frames(s, op->so_pa, n, false);
 	script_out_printf(out, "ok");
-	if (n == 0)
-		return (0);
-	error = vm_object_create(s->s_ma, n, 0, VM_OBJECT_EMPTY, &obj);
-	if (error != 0) {
-		s->s_nomem = true;
-		return (ENOMEM);
-	}
-	VM_OBJECT_WLOCK(obj);
-	for (i = 0; i < n; i++) {
-		m = script_frame(s, op->so_pa + i * PAGE_SIZE);
-		if (m != NULL)
-			vm_page_insert(m, obj, i);
-	}
-	pmap_enter_object(
-	    pmap, op->so_va, op->so_end, obj->memq_first, op->so_prot);
-	while ((m = obj->memq_last) != NULL) {
-		vm_page_remove(m);
-		/* Relaxed: one thread.  In no object, but not free either. */
-		atomic_store_explicit(&m->ref_count, 1, memory_order_relaxed);
-	}
-	VM_OBJECT_WUNLOCK(obj);
-	vm_object_destroy(obj);
 	return (0);
 }
 
