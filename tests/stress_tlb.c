@@ -8,7 +8,8 @@
  * CPUs that read and write through their TLBs and switch between address spaces.
  * Between unlinking and telling the TLBs a thread loses its CPU now and then
  * (with PMAPSIM_INVARIANTS).  No access may reach a frame that was freed, and in
- * the end the TLBs agree with the page tables.
+ * the end the TLBs agree with the page tables.  Beside the pages there is a whole
+ * superpage, which is promoted and demoted all the time.
  *
  * And blocks of delayed invalidation alone: who waits finds all done, plain data
  * included, that blocks did before they finished.
@@ -25,6 +26,7 @@
 #include <cmocka.h>
 
 #include "lock_util.h"
+#include "phys/vm_reserv.h"
 #include "pmap/mmu.h"
 #include "pmap_util.h"
 
@@ -35,8 +37,9 @@
 #define NVAS     40 /* pages of address space, over two page tables */
 #define NROUNDS  20000
 
-#define VA      (GB(1) + NBPDR - NVAS / 2 * PAGE_SIZE)
-#define PROT_RW (VM_PROT_READ | VM_PROT_WRITE)
+#define VA       (GB(1) + NBPDR - NVAS / 2 * PAGE_SIZE)
+#define VA_LARGE GB(2)
+#define PROT_RW  (VM_PROT_READ | VM_PROT_WRITE)
 
 struct slot {
 	_Atomic bool sl_busy; /* the page is held busy, as by its object */
@@ -48,6 +51,7 @@ struct stress {
 	struct machine *st_ma;
 	struct pmap *st_pmaps[NPMAPS];
 	struct slot st_slots[NPAGES];
+	struct slot st_large; /* of a whole superpage: its first page */
 	_Atomic unsigned st_still_mapped;
 	_Atomic uint64_t st_replaced;
 	_Atomic uint64_t st_hits; /* accesses that succeeded */
@@ -90,6 +94,42 @@ replace_page(struct stress *st, struct slot *sl)
 	atomic_fetch_add_explicit(&st->st_replaced, 1, memory_order_relaxed);
 }
 
+/* Something with the superpage. */
+static void
+change_large(struct worker *w, struct pmap *pmap)
+{
+	struct stress *st = w->w_st;
+	struct slot *sl = &st->st_large;
+	uint64_t r = lt_random(&w->w_rng);
+	vm_offset_t va = VA_LARGE + (r >> 8) % NPTEPG * PAGE_SIZE;
+
+	switch (r % 8) {
+	case 0:
+		pmap_remove(pmap, va, va + 4 * PAGE_SIZE);
+		return;
+	case 1:
+		pmap_protect(pmap, va, VA_LARGE + NBPDR, VM_PROT_READ);
+		return;
+	case 2:
+		pmap_remove(pmap, VA_LARGE, VA_LARGE + NBPDR);
+		return;
+	default:
+		break;
+	}
+	if (!slot_take(sl))
+		return;
+	if (r % 8 == 3)
+		pmap_remove_all(st->st_ma, &sl->sl_m[(r >> 20) % NPTEPG]);
+	else if (r % 8 == 4)
+		pmap_remove_write(st->st_ma, &sl->sl_m[(r >> 20) % NPTEPG]);
+	else if (r % 8 == 5)
+		(void)pmap_ts_referenced(st->st_ma, sl->sl_m);
+	for (unsigned i = 0; r % 8 > 5 && i < NPTEPG; i++)
+		(void)pmap_enter(pmap, VA_LARGE + i * PAGE_SIZE, &sl->sl_m[i],
+		    PROT_RW, VM_PROT_WRITE, 0);
+	slot_drop(sl);
+}
+
 static void
 change(struct worker *w)
 {
@@ -100,6 +140,10 @@ change(struct worker *w)
 	vm_offset_t va = VA + (r >> 16) % NVAS * PAGE_SIZE;
 	vm_offset_t len = ((r >> 24) % 8 + 1) * PAGE_SIZE;
 
+	if ((r >> 48) % 64 == 0) {
+		change_large(w, pmap);
+		return;
+	}
 	switch ((r >> 32) % 8) {
 	case 0:
 	case 1:
@@ -130,6 +174,8 @@ use(struct worker *w)
 	uint64_t r = lt_random(&w->w_rng);
 	vm_offset_t va = VA + (r >> 16) % NVAS * PAGE_SIZE;
 
+	if ((r >> 40) % 4 == 0)
+		va = VA_LARGE + (r >> 16) % NPTEPG * PAGE_SIZE;
 	if (r % 32 == 0)
 		pmap_activate(st->st_pmaps[(r >> 8) % NPMAPS], w->w_id);
 	if (mmu_access(st->st_ma, w->w_id, va,
@@ -188,6 +234,9 @@ stress(const char *design, uint64_t seed)
 		st.st_pmaps[i] = pu_pmap(&st.st_pu);
 	for (unsigned i = 0; i < NPAGES; i++)
 		st.st_slots[i].sl_m = pu_page(&st.st_pu);
+	st.st_large.sl_m = pu_pages(&st.st_pu, VM_LEVEL_0_ORDER);
+	assert_true(vm_reserv_assume(
+	    st.st_ma->ma_vp, VM_PAGE_TO_PHYS(st.st_large.sl_m), true));
 	machine_thread_idle_begin(st.st_ma);
 	for (unsigned i = 0; i < NTHREADS; i++) {
 		w[i].w_st = &st;
@@ -204,6 +253,8 @@ stress(const char *design, uint64_t seed)
 	assert_int_equal(st.st_still_mapped, 0);
 	assert_true(st.st_replaced > 100);
 	assert_true(st.st_hits > 1000);
+	assert_true(pu_counter(&st.st_pu, CTR_PDE_PROMOTIONS) > 0);
+	assert_true(pu_counter(&st.st_pu, CTR_PDE_DEMOTIONS) > 0);
 	for (unsigned c = 0; c < NCPUS; c++)
 		pmap_deactivate(st.st_ma, c);
 	for (unsigned i = 0; i < NPMAPS; i++) {
@@ -212,6 +263,7 @@ stress(const char *design, uint64_t seed)
 	}
 	for (unsigned i = 0; i < NPAGES; i++)
 		pu_page_free(&st.st_pu, st.st_slots[i].sl_m);
+	pu_pages_free(&st.st_pu, st.st_large.sl_m, VM_LEVEL_0_ORDER);
 	pu_teardown(&st.st_pu);
 }
 

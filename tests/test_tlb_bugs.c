@@ -198,6 +198,53 @@ page_freed_while_removed(const char *form, const char *bug)
 	return (scene_end(&s));
 }
 
+static void
+clean_page(void *arg)
+{
+	struct scene *s = arg;
+
+	pmap_remove_write(s->s_ma, s->s_m);
+	set(&s->s_freed);
+}
+
+/*
+ * The same with a page that has another mapping and is to become read-only: who
+ * has done that and waited must not see it written any more (S2).
+ */
+static uint64_t
+page_cleaned_while_removed(const char *form, const char *bug)
+{
+	struct pu_thread remover;
+	struct scene s;
+	uint64_t written = 0;
+
+	scene_begin(&s, form, bug);
+	s.s_m = pu_page(&s.s_pu);
+	enter(&s, VA, s.s_m);
+	/* Of another pmap: the remover holds the lock of its own. */
+	assert_int_equal(
+	    pmap_enter(s.s_other, VA, s.s_m, PROT_RW, VM_PROT_WRITE, 0),
+	    KERN_SUCCESS);
+	pmap_activate(s.s_pmap, READER);
+	assert_int_equal(
+	    mmu_access(s.s_ma, READER, VA, VM_PROT_WRITE, NULL), MMU_OK);
+	test_point_set(s.s_ma, freed_while_removed_point, &s);
+	pu_start(&s.s_pu, &remover, 0, remove_page, &s);
+	await(&s.s_unlinked);
+	pu_start(&s.s_pu, &s.s_freer, 1, clean_page, &s);
+	await_freer(&s);
+	if (get(&s.s_freed) &&
+	    mmu_access(s.s_ma, READER, VA, VM_PROT_WRITE, NULL) == MMU_OK)
+		written = 1;
+	set(&s.s_go);
+	pu_join(&remover);
+	pu_join(&s.s_freer);
+	assert_int_equal(pu_leaf(s.s_other, VA) & PG_RW, 0);
+	pmap_remove_all(s.s_ma, s.s_m);
+	pu_page_free(&s.s_pu, s.s_m);
+	return (written + scene_end(&s));
+}
+
 /* A page table that goes with the last mapping is walked from a cache. */
 static void
 table_freed_point(struct machine *ma, enum test_point tp, void *arg)
@@ -303,6 +350,8 @@ static const struct {
 	{ "di_unmarked", page_freed_while_removed, false },
 	{ "di_late", page_freed_while_removed, false },
 	{ "di_early_finish", page_freed_while_removed, false },
+	{ "di_unmarked", page_cleaned_while_removed, false },
+	{ "di_early_finish", page_cleaned_while_removed, false },
 	{ "di_early_wait", page_freed_while_removed, false },
 	{ "di_early_free", table_freed_while_cached, false },
 	{ "b5", loaded_while_told, true },
