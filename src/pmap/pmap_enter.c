@@ -140,7 +140,7 @@ pmap_enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot,
 	struct pv_held held = PV_HELD_NONE;
 	struct pv_entry *pv;
 	struct vm_page *mpte;
-	pt_entry_t newpte, old;
+	pt_entry_t e, newpte, old;
 	enum kern_return rv = KERN_SUCCESS;
 	bool nosleep = (flags & PMAP_ENTER_NOSLEEP) != 0;
 	pte_t *pde, *pte;
@@ -163,12 +163,15 @@ pmap_enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot,
 	PMAP_LOCK(pmap);
 retry:
 	pde = pmap_pde(pmap, va);
-	/* A superpage in the way is split; if it goes, its tables may, too. */
-	if (__predict_true(pde != NULL && (pte_load(pde) & PG_V) != 0) &&
-	    (__predict_true((pte_load(pde) & PG_PS) == 0) ||
-		pmap_demote_pde_locked(pmap, pde, va, &held))) {
-		mpte = PHYS_TO_VM_PAGE(pmap->pm_vp, pte_load(pde) & PG_FRAME);
-		pte = pmap_pde_to_pte(pmap, pte_load(pde), va);
+	e = pde == NULL ? 0 : pte_load(pde);
+	if (__predict_false((e & PG_PS) != 0)) {
+		/* It is split; if it goes, its tables may, too. */
+		e = pmap_demote_pde_locked(pmap, pde, va, &held) ? pte_load(pde)
+								 : 0;
+	}
+	if (__predict_true((e & PG_V) != 0)) {
+		mpte = PHYS_TO_VM_PAGE(pmap->pm_vp, e & PG_FRAME);
+		pte = pmap_pde_to_pte(pmap, e, va);
 		ptp_ref_add(mpte, 1);
 	} else {
 		mpte = pmap_allocpte(pmap, va, nosleep ? NULL : &held);

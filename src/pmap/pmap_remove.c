@@ -12,12 +12,9 @@
 
 #include "pmap/pmap_superpage.h"
 
-/*
- * Remove the valid entry *pte of va.  May change *held.  Returns true when the
- * page table went, too.
- */
-bool
-pmap_remove_pte(struct pmap *pmap, pte_t *pte, vm_offset_t va, pt_entry_t pde,
+/* As pmap_remove_pte(). */
+static inline bool
+remove_pte(struct pmap *pmap, pte_t *pte, vm_offset_t va, pt_entry_t pde,
     struct vm_page **free, struct pv_held *held)
 {
 	struct machine *ma = pmap->pm_machine;
@@ -54,6 +51,17 @@ pmap_remove_pte(struct pmap *pmap, pte_t *pte, vm_offset_t va, pt_entry_t pde,
 }
 
 /*
+ * Remove the valid entry *pte of va.  May change *held.  Returns true when the
+ * page table went, too.
+ */
+bool
+pmap_remove_pte(struct pmap *pmap, pte_t *pte, vm_offset_t va, pt_entry_t pde,
+    struct vm_page **free, struct pv_held *held)
+{
+	return (remove_pte(pmap, pte, va, pde, free, held));
+}
+
+/*
  * Remove what is mapped in [sva, eva), which pde's page table serves.  Returns
  * true when anything was: the caller invalidates.
  */
@@ -68,7 +76,7 @@ pmap_remove_ptes(struct pmap *pmap, vm_offset_t sva, vm_offset_t eva,
 		if ((pte_load(pte) & PG_V) == 0)
 			continue;
 		anyvalid = true;
-		if (pmap_remove_pte(pmap, pte, sva, pde, free, held))
+		if (remove_pte(pmap, pte, sva, pde, free, held))
 			break;
 	}
 	return (anyvalid);
