@@ -324,6 +324,42 @@ copy_takes_whole_superpages(void **state)
 	su_run_free(k);
 }
 
+/* Where FreeBSD's versions differ; see the table of rules. */
+static void
+versions_of_copy_and_protect(void **state)
+{
+	static const char *const versions[] = { "main", "14", "12.3", "12.1" };
+	struct vm_page *m;
+	char text[128];
+
+	(void)state;
+	for (unsigned v = 0; v < 4; v++) {
+		(void)snprintf(
+		    text, sizeof(text), "%s+pmap=%s", su_design, versions[v]);
+		su_again(text);
+		m = su_run();
+		su_enter_super(su_p, VA, m, R | W | X, W);
+		pmap_copy(su_q, su_p, VA, NBPDR, VA);
+		assert_int_equal(leaf(su_q, 0) & PG_A, v >= 2 ? PG_A : 0);
+		pmap_remove(su_q, VA, END);
+		for (unsigned i = 0; i < NRUN; i++)
+			pu_undirty(&m[i]);
+		pmap_protect(su_p, VA, END, R | W);
+		assert_int_equal(su_ndirty(m), v == 3 ? NRUN : 0);
+		su_expect(0, 0, 0, 2);
+		/* No pv entry: an empty directory page may be left. */
+		pmap_limit(su_pu.pu_ma, -1, 0);
+		pmap_copy(su_q, su_p, VA, NBPDR, VA);
+		pmap_limit(su_pu.pu_ma, -1, -1);
+		su_expect_pmap(su_q, 0, v >= 2 ? 2 : 0, 0);
+		su_enter(su_q, VA, m, R, R);
+		pmap_remove(su_q, VA, END);
+		pmap_remove(su_p, VA, END);
+		su_expect(0, 0, 0, 0);
+		su_run_free(m);
+	}
+}
+
 static void
 exit_takes_superpages(void **state)
 {
@@ -364,6 +400,7 @@ main(void)
 		T(advise_splits_and_unmaps_one),
 		T(unmanaged_superpages),
 		T(copy_takes_whole_superpages),
+		T(versions_of_copy_and_protect),
 		T(exit_takes_superpages),
 	};
 	char name[64];

@@ -168,6 +168,56 @@ references_of_a_page(void **state)
 	su_run_free(m);
 }
 
+static uint32_t
+generation(struct vm_page *m)
+{
+	struct pv_table *pvt = su_pu.pu_ma->ma_pvt;
+	struct pv_header ph;
+
+	pvt->pvt_ops->pvl_lookup(pvt, VM_PAGE_TO_PHYS(m), m, &ph);
+	return (pvh_gen(pvt, ph.ph_md));
+}
+
+static void
+expect_change(struct vm_page *m, uint32_t *gen)
+{
+	assert_int_not_equal(generation(m), *gen);
+	*gen = generation(m);
+}
+
+/* Who waits for a pmap meanwhile has nothing else to tell him. */
+static void
+every_change_of_the_list_is_counted(void **state)
+{
+	struct vm_page *m = su_run();
+	uint32_t gen = generation(m);
+
+	(void)state;
+	su_fill(su_p, VA, m, R, R);
+	expect_change(m, &gen); /* promotion */
+	pmap_copy(su_q, su_p, VA, NBPDR, VA);
+	expect_change(m, &gen);
+	assert_int_equal(pmap_ts_referenced(su_pu.pu_ma, &m[1]), 1);
+	expect_change(m, &gen); /* one of two goes to the end */
+	pmap_protect(su_p, VA, END, R);
+	assert_int_equal(generation(m), gen); /* nothing to take */
+	pmap_unwire(su_p, END, END + NBPDR);
+	assert_int_equal(generation(m), gen); /* nothing there */
+	pmap_remove(su_p, VA, VA + PAGE_SIZE);
+	expect_change(m, &gen); /* demotion */
+	pmap_remove(su_q, VA, END);
+	expect_change(m, &gen);
+	su_enter_super(su_q, VA, m, R, R);
+	expect_change(m, &gen);
+	(void)pmap_is_referenced(su_pu.pu_ma, m);
+	pmap_protect(su_q, VA, END, R);
+	assert_int_equal(generation(m), gen); /* looked at, not changed */
+	pmap_remove_pages(su_q);
+	expect_change(m, &gen);
+	pmap_remove(su_p, VA, END);
+	su_run_free(m);
+}
+
 struct scan {
 	struct pu_thread sc_thread;
 	struct vm_page *sc_page;
@@ -219,6 +269,7 @@ main(void)
 		T(remove_write_of_a_page),
 		T(clear_modify_of_a_page),
 		T(references_of_a_page),
+		T(every_change_of_the_list_is_counted),
 		T(a_scan_finds_what_was_split_meanwhile),
 	};
 	char name[64];
