@@ -36,8 +36,11 @@
  *	43  every lock is at rest, nobody holds a pv list lock
  *	44  the profile's lists of held locks are empty
  *
- * 34 to 36 are vm_phys_check()'s.  The walk is in two directions, tables to
- * entries and entries to tables, because each misses what hides in the other.
+ * 30 is pmap_di_check()'s, 31 to 33 are mmu_check()'s, 34 to 39 vm_phys_check()'s;
+ * 28 and 29 concern the map above, which is not modelled.
+ *
+ * The walk is in three directions, tables to entries, entries to tables, and lists
+ * to both, because each misses what hides in the others.
  */
 
 #include <stdarg.h>
@@ -92,220 +95,6 @@ pmap_check_special(const struct pmap_checker *pc, vm_paddr_t pa)
 		pa_compare) != NULL);
 }
 
-unsigned
-pmap_check_list(struct pmap_checker *pc, struct pv_list *pvl, vm_paddr_t pa,
-    struct pmap *pmap, vm_offset_t va)
-{
-	struct pv_entry **prevp = &pvl->pvl_first, *pv;
-	unsigned n = 0;
-
-	PV_LIST_FOREACH (pv, pvl) {
-		if (pv->pv_prevp != prevp) {
-			pmap_check_bad(pc, 7,
-			    "page %#jx: list broken at entry of %#jx",
-			    (uintmax_t)pa, (uintmax_t)pv->pv_va);
-			break;
-		}
-		prevp = &pv->pv_next;
-		n += pv->pv_va == va && PV_PMAP(pv) == pmap;
-	}
-	return (n);
-}
-
-static void
-check_leaf(struct pmap_checker *pc, struct pmap *pmap, vm_offset_t va,
-    pt_entry_t pte, struct pmap_tally *pt)
-{
-	struct vm_page *m;
-	unsigned n;
-
-	pt->pt_leaves++;
-	pt->pt_wired += (pte & PG_W) != 0;
-	if ((pte & PG_PROMOTED) != 0)
-		pmap_check_bad(pc, 22,
-		    "pmap %p va %#jx: pte %#jx is marked promoted",
-		    (void *)pmap, (uintmax_t)va, (uintmax_t)pte);
-	if ((pte & (PG_M | PG_RW)) == PG_M)
-		pmap_check_bad(pc, 24,
-		    "pmap %p va %#jx: pte %#jx is modified but not "
-		    "writable",
-		    (void *)pmap, (uintmax_t)va, (uintmax_t)pte);
-	if ((pte & PG_U) == 0 || (pte & PG_G) != 0)
-		pmap_check_bad(pc, 26,
-		    "pmap %p va %#jx: pte %#jx is no user entry", (void *)pmap,
-		    (uintmax_t)va, (uintmax_t)pte);
-	if ((pte & (PG_MANAGED | PG_RW | PG_M)) == PG_RW)
-		pmap_check_bad(pc, 23,
-		    "pmap %p va %#jx: unmanaged pte %#jx is writable "
-		    "but not modified",
-		    (void *)pmap, (uintmax_t)va, (uintmax_t)pte);
-
-	m = PHYS_TO_VM_PAGE(pmap->pm_vp, pte & PG_FRAME);
-	if (m != NULL && m->segind == 0)
-		m = NULL; /* device memory in a gap */
-	if (m == NULL) {
-		if ((pte & PG_MANAGED) != 0)
-			pmap_check_bad(pc, 4,
-			    "pmap %p va %#jx: managed pte %#jx maps no "
-			    "page",
-			    (void *)pmap, (uintmax_t)va, (uintmax_t)pte);
-		return;
-	}
-	/* Relaxed: quiescent. */
-	if (m->order_inv != 0 || pmap_check_special(pc, pte & PG_FRAME) ||
-	    (m->object == NULL &&
-		atomic_load_explicit(&m->ref_count, memory_order_relaxed) == 0))
-		pmap_check_bad(pc, 27,
-		    "pmap %p va %#jx maps page %#jx, which is %s", (void *)pmap,
-		    (uintmax_t)va, (uintmax_t)(pte & PG_FRAME),
-		    pmap_check_special(pc, pte & PG_FRAME)
-			? "a table or a chunk"
-			: "free");
-	if (((pte & PG_MANAGED) != 0) != ((m->oflags & VPO_UNMANAGED) == 0))
-		pmap_check_bad(pc, 4,
-		    "pmap %p va %#jx: pte %#jx and page %#jx disagree "
-		    "on managed",
-		    (void *)pmap, (uintmax_t)va, (uintmax_t)pte,
-		    (uintmax_t)VM_PAGE_TO_PHYS(m));
-	if ((pte & PG_PTE_CACHE) !=
-	    (((pt_entry_t)(m->md.pat_mode & 3) << 3) |
-		((pt_entry_t)(m->md.pat_mode & 4) << 5)))
-		pmap_check_bad(pc, 26,
-		    "pmap %p va %#jx: pte %#jx has not page %#jx's "
-		    "memory type %d",
-		    (void *)pmap, (uintmax_t)va, (uintmax_t)pte,
-		    (uintmax_t)VM_PAGE_TO_PHYS(m), m->md.pat_mode);
-	if ((pte & PG_MANAGED) == 0)
-		return;
-
-	pc->pc_managed++;
-	n = pmap_check_list(pc, &m->md.pv_list, VM_PAGE_TO_PHYS(m), pmap, va);
-	if (n != 1)
-		pmap_check_bad(pc, 1,
-		    "pmap %p va %#jx: %u pv entries on page %#jx, "
-		    "expected 1",
-		    (void *)pmap, (uintmax_t)va, n,
-		    (uintmax_t)VM_PAGE_TO_PHYS(m));
-	if ((pte & PG_RW) != 0 && (vm_page_aflags(m) & PGA_WRITEABLE) == 0)
-		pmap_check_bad(pc, 25,
-		    "pmap %p va %#jx is writable but page %#jx is not "
-		    "PGA_WRITEABLE",
-		    (void *)pmap, (uintmax_t)va, (uintmax_t)VM_PAGE_TO_PHYS(m));
-}
-
-/* pindex of the table at a level (1: page table) that serves va. */
-static vm_pindex_t
-table_pindex(int level, vm_offset_t va)
-{
-	switch (level) {
-	case 1:
-		return (va >> PDRSHIFT);
-	case 2:
-		return (NUPDE + (va >> PDPSHIFT));
-	default:
-		return (NUPDE + NUPDPE + (va >> PML4SHIFT));
-	}
-}
-
-/* leaves false: collect the table pages; true: check the leaves. */
-static void
-check_table(struct pmap_checker *pc, struct pmap *pmap, const pte_t *table,
-    int level, vm_offset_t base, struct vm_page *page, bool leaves,
-    struct pmap_tally *pt)
-{
-	unsigned i, n = 0;
-	vm_offset_t va;
-	pt_entry_t e;
-	struct vm_page *m;
-
-	for (i = 0; i < NPTEPG; i++) {
-		e = pte_load(&table[i]);
-		if (e == 0)
-			continue;
-		n++;
-		va = base + ((vm_offset_t)i << (PAGE_SHIFT + 9 * (level - 1)));
-		if (level == 1) {
-			if (leaves)
-				check_leaf(pc, pmap, va, e, pt);
-			continue;
-		}
-		if (level == 2 && (e & (PG_V | PG_PS)) == (PG_V | PG_PS)) {
-			if (leaves)
-				pmap_check_pde(pc, pmap, va, e, pt);
-			continue;
-		}
-		m = PHYS_TO_VM_PAGE(pmap->pm_vp, e & PG_FRAME);
-		if (m == NULL || (e & PG_V) == 0) {
-			pmap_check_bad(pc, 16,
-			    "pmap %p va %#jx: level %d entry %#jx "
-			    "leads nowhere",
-			    (void *)pmap, (uintmax_t)va, level, (uintmax_t)e);
-			continue;
-		}
-		pt->pt_tables++;
-		if (!leaves)
-			pmap_check_special_add(pc, e & PG_FRAME);
-		check_table(pc, pmap, pmap_table(pmap->pm_vp, e), level - 1, va,
-		    m, leaves, pt);
-	}
-	if (leaves || page == NULL)
-		return;
-	if (n == 0)
-		pmap_check_bad(pc, 17,
-		    "pmap %p va %#jx: an empty table of level %d is "
-		    "linked",
-		    (void *)pmap, (uintmax_t)base, level);
-	if (ptp_ref(page) != n)
-		pmap_check_bad(pc, 15,
-		    "pmap %p va %#jx: table of level %d has %u entries "
-		    "but ref_count %u",
-		    (void *)pmap, (uintmax_t)base, level, n, ptp_ref(page));
-	if (page->pindex != table_pindex(level, base))
-		pmap_check_bad(pc, 15,
-		    "pmap %p va %#jx: table of level %d has pindex %ju, "
-		    "expected %ju",
-		    (void *)pmap, (uintmax_t)base, level,
-		    (uintmax_t)page->pindex,
-		    (uintmax_t)table_pindex(level, base));
-}
-
-static void
-check_entry(struct pmap_checker *pc, struct pmap *pmap, struct pv_entry *pv)
-{
-	struct pv_entry *p;
-	struct vm_page *m;
-	pt_entry_t pde, pte;
-	pte_t *ptep;
-
-	pc->pc_used++;
-	if ((pv->pv_va & PAGE_MASK) != 0 || pv->pv_va >= VM_MAXUSER_ADDRESS) {
-		pmap_check_bad(pc, 5, "pmap %p: pv entry %p has va %#jx",
-		    (void *)pmap, (void *)pv, (uintmax_t)pv->pv_va);
-		return;
-	}
-	if (pmap_check_pde_entry(pc, pmap, pv))
-		return;
-	ptep = pmap_pte_pde(pmap, pv->pv_va, &pde);
-	pte = ptep == NULL ? 0 : pte_load(ptep);
-	if ((pte & (PG_V | PG_MANAGED)) != (PG_V | PG_MANAGED)) {
-		pmap_check_bad(pc, 3,
-		    "pmap %p: pv entry of va %#jx finds pte %#jx", (void *)pmap,
-		    (uintmax_t)pv->pv_va, (uintmax_t)pte);
-		return;
-	}
-	m = PHYS_TO_VM_PAGE(pmap->pm_vp, pte & PG_FRAME);
-	if (m == NULL)
-		return; /* told by check_leaf() */
-	PV_LIST_FOREACH (p, &m->md.pv_list) {
-		if (p == pv)
-			return;
-	}
-	pmap_check_bad(pc, 7,
-	    "pmap %p: pv entry of va %#jx is in use but not on the list "
-	    "of page %#jx",
-	    (void *)pmap, (uintmax_t)pv->pv_va, (uintmax_t)VM_PAGE_TO_PHYS(m));
-}
-
 static bool
 lru_has(struct machine *ma, struct pv_chunk *chunk)
 {
@@ -348,7 +137,7 @@ check_chunk(struct pmap_checker *pc, struct pmap *pmap, struct pv_chunk *chunk,
 		if ((chunk->pc_map[i / 64] >> (i % 64) & 1) != 0)
 			nfree++;
 		else
-			check_entry(pc, pmap, &chunk->pc_pventry[i]);
+			pmap_check_entry(pc, pmap, &chunk->pc_pventry[i]);
 	}
 	if (nfree == _NPCPV)
 		pmap_check_bad(
@@ -382,7 +171,7 @@ check_pmap(struct pmap_checker *pc, struct pmap *pmap)
 			    (void *)pmap, (intmax_t)pmap_resident(pmap));
 		return;
 	}
-	check_table(pc, pmap, pmap->pm_pml4, 4, 0, NULL, true, &pt);
+	pmap_check_table(pc, pmap, pmap->pm_pml4, 4, 0, NULL, true, &pt);
 	TAILQ_FOREACH (chunk, &pmap->pm_pvchunk, pc_list)
 		check_chunk(pc, pmap, chunk, &full_seen);
 	pmap_check_saved(pc, pmap, true, &pt);
@@ -411,7 +200,7 @@ collect_pmap(struct pmap_checker *pc, struct pmap *pmap)
 	struct pv_chunk *chunk;
 
 	pmap_check_special_add(pc, VM_PAGE_TO_PHYS(pmap->pm_root_page));
-	check_table(pc, pmap, pmap->pm_pml4, 4, 0, NULL, false, &pt);
+	pmap_check_table(pc, pmap, pmap->pm_pml4, 4, 0, NULL, false, &pt);
 	pmap_check_saved(pc, pmap, false, &pt);
 	TAILQ_FOREACH (chunk, &pmap->pm_pvchunk, pc_list)
 		pmap_check_special_add(
@@ -476,135 +265,11 @@ check_sum(struct pmap_checker *pc, int inv, const char *what, uint64_t found,
 		    (uintmax_t)found, what, (uintmax_t)n);
 }
 
-/* A row of list heads, of superpages that one segment has and none before. */
-struct md_row {
-	const char *mr_lo;
-	const char *mr_hi;
-	uint64_t mr_first;
-};
-
-static int
-md_row_compare(const void *a, const void *b)
-{
-	const struct md_row *x = a, *y = b;
-
-	return ((x->mr_lo > y->mr_lo) - (x->mr_lo < y->mr_lo));
-}
-
-/* The header of superpage r by its first and its last byte in seg. */
-static struct pv_header
-check_header(struct pmap_checker *pc, const struct vm_phys_seg *seg, uint64_t r)
-{
-	struct pv_table *pvt = pc->pc_ma->ma_pvt;
-	struct pv_header end, ph;
-	vm_paddr_t first = r << PDRSHIFT, last = first + PDRMASK;
-
-	if (first < seg->start)
-		first = seg->start;
-	if (last >= seg->end)
-		last = seg->end - 1;
-	pvt->pvt_ops->pvl_lookup(pvt, first, NULL, &ph);
-	pvt->pvt_ops->pvl_lookup(pvt, last, NULL, &end);
-	if (ph.ph_word != end.ph_word || ph.ph_md != end.ph_md)
-		pmap_check_bad(pc, 37, "superpage %#jx has two headers",
-		    (uintmax_t)(r << PDRSHIFT));
-	if (ph.ph_word == (char *)pvt->pvt_dummy + pvt->pvt_word_off)
-		pmap_check_bad(pc, 37, "superpage %#jx has no header",
-		    (uintmax_t)(r << PDRSHIFT));
-	return (ph);
-}
-
-/* Inv. 37: list heads ascend within a segment and are shared only by right. */
-static void
-check_headers(struct pmap_checker *pc)
-{
-	struct vm_phys *vp = pc->pc_ma->ma_vp;
-	struct pv_table *pvt = pc->pc_ma->ma_pvt;
-	struct md_row rows[VM_PHYSSEG_MAX];
-	const struct vm_phys_seg *seg;
-	struct pv_header last = { 0 }, ph;
-	uint64_t last_r = UINT64_MAX, r;
-	size_t i, n = 0;
-
-	for (seg = vp->vp_segs; seg < &vp->vp_segs[vp->vp_nsegs]; seg++) {
-		rows[n].mr_lo = NULL;
-		r = seg->start >> PDRSHIFT;
-		for (; r <= (seg->end - 1) >> PDRSHIFT; r++) {
-			ph = check_header(pc, seg, r);
-			if (r == last_r) {
-				/* Shared with the segments before. */
-				if (ph.ph_word != last.ph_word ||
-				    ph.ph_md != last.ph_md)
-					pmap_check_bad(pc, 37,
-					    "superpage %#jx has a header in "
-					    "each of two segments",
-					    (uintmax_t)(r << PDRSHIFT));
-				continue;
-			}
-			if (rows[n].mr_lo == NULL) {
-				rows[n].mr_lo = (const char *)ph.ph_md;
-				rows[n].mr_first = r;
-			} else if (ph.ph_md <= last.ph_md) {
-				pmap_check_bad(pc, 37,
-				    "superpages %#jx and %#jx share a "
-				    "header",
-				    (uintmax_t)((r - 1) << PDRSHIFT),
-				    (uintmax_t)(r << PDRSHIFT));
-			}
-			rows[n].mr_hi = (const char *)ph.ph_md;
-			last = ph;
-			last_r = r;
-		}
-		n += rows[n].mr_lo != NULL;
-	}
-	qsort(rows, n, sizeof(rows[0]), md_row_compare);
-	for (i = 1; i < n; i++) {
-		if (rows[i].mr_lo <= rows[i - 1].mr_hi)
-			pmap_check_bad(pc, 37,
-			    "header rows of superpages %#jx and %#jx "
-			    "overlap",
-			    (uintmax_t)rows[i - 1].mr_first,
-			    (uintmax_t)rows[i].mr_first);
-	}
-	/* Far beyond all memory: the dummy, in every layout. */
-	pvt->pvt_ops->pvl_lookup(pvt, UINT64_MAX, NULL, &ph);
-	if (!pv_list_empty(&ph.ph_md->pv_list))
-		pmap_check_bad(pc, 6, "the dummy header has mappings");
-}
-
-/* A word at rest can be had and given back. */
-static void
-check_word(void *arg, void *word)
-{
-	struct pmap_checker *pc = arg;
-	struct pv_table *pvt = pc->pc_ma->ma_pvt;
-	struct thread *td = curthread();
-
-	if (pvt->pvt_lock_ops->plo_trylock(word)) {
-		td->td_pv_held = word;
-		pvt->pvt_lock_ops->plo_unlock(word, false);
-		td->td_pv_held = NULL;
-	} else {
-		pmap_check_bad(pc, 43, "pv list lock %p is held", word);
-	}
-}
-
-static void
-check_thread(struct thread *td, void *arg)
-{
-	struct pmap_checker *pc = arg;
-
-	if (td->td_pv_held != NULL)
-		pmap_check_bad(pc, 43, "thread %u holds pv list lock %p",
-		    td->td_id, td->td_pv_held);
-}
-
 unsigned
 pmap_check(struct machine *ma, void (*fn)(void *arg, int inv, const char *text),
     void *arg)
 {
 	struct pmap_checker pc = { .pc_ma = ma, .pc_fn = fn, .pc_arg = arg };
-	struct pv_table *pvt = ma->ma_pvt;
 	struct pmap *pmap;
 	unsigned held;
 
@@ -631,11 +296,9 @@ pmap_check(struct machine *ma, void (*fn)(void *arg, int inv, const char *text),
 	check_sum(&pc, 16, "table pages", pc.pc_tables, CTR_PT_PAGE_ALLOCS,
 	    CTR_PT_PAGE_FREES);
 	pmap_check_pde_counters(&pc);
-	check_headers(&pc);
-	sim_thread_foreach(ma->ma_sim, check_thread, &pc);
-	if (pvt->pvt_nheaders * pvt->pvt_stride <= PV_WALK_MAX &&
-	    curthread()->td_pv_held == NULL)
-		pv_table_foreach_word(pvt, check_word, &pc);
+	pmap_check_headers(&pc);
+	pmap_check_lists(&pc);
+	pmap_check_words(&pc);
 	held = lock_profile_held(ma->ma_sim);
 	if (held != 0)
 		pmap_check_bad(&pc, 44,

@@ -22,6 +22,7 @@ struct pmap_checker {
 	uint64_t pc_tables;  /* below the roots, saved ones, too */
 	uint64_t pc_managed; /* managed leaves */
 	uint64_t pc_used;    /* pv entries in use */
+	uint64_t pc_listed;  /* pv entries on lists */
 	uint64_t pc_chunks;
 	uint64_t pc_super; /* superpages */
 };
@@ -39,6 +40,18 @@ void pmap_check_bad(struct pmap_checker *pc, int inv, const char *fmt, ...)
 /* The first pass notes tables and chunks; the second asks. */
 void pmap_check_special_add(struct pmap_checker *pc, vm_paddr_t pa);
 bool pmap_check_special(const struct pmap_checker *pc, vm_paddr_t pa);
+
+/*
+ * pmap_check_pt.c.  A table of a level (1: page table) that serves addresses from
+ * base on; page is its own, NULL for the root.  leaves false: note table pages,
+ * and check their shape; true: check the leaves.
+ */
+void pmap_check_table(struct pmap_checker *pc, struct pmap *pmap,
+    const pte_t *table, int level, vm_offset_t base, struct vm_page *page,
+    bool leaves, struct pmap_tally *pt);
+/* pv is in use. */
+void pmap_check_entry(
+    struct pmap_checker *pc, struct pmap *pmap, struct pv_entry *pv);
 /*
  * Entries of pmap for va on the list of the page, or superpage, at pa; the list's
  * own links on the way.
@@ -56,5 +69,10 @@ bool pmap_check_pde_entry(
 void pmap_check_saved(struct pmap_checker *pc, struct pmap *pmap, bool check,
     struct pmap_tally *pt);
 void pmap_check_pde_counters(struct pmap_checker *pc);
+
+/* pmap_check_list.c.  pmap_check_lists(): tables and chunks are noted. */
+void pmap_check_headers(struct pmap_checker *pc);
+void pmap_check_lists(struct pmap_checker *pc);
+void pmap_check_words(struct pmap_checker *pc);
 
 #endif /* PMAP_PMAP_CHECK_H */
