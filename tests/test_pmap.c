@@ -1113,8 +1113,10 @@ a_failed_enter_changes_nothing(void **state)
 	for (unsigned left = 0;; left++) {
 		pu_hoard(&pu, &hoard, left);
 		free = machine_free_pages(pu.pu_ma);
-		if (pmap_enter(p, VA, m, R | W, W | PMAP_ENTER_NOSLEEP, 0) ==
-		    KERN_SUCCESS)
+		/* Wired: it is not to be reclaimed below. */
+		if (pmap_enter(p, VA, m, R | W,
+			W | PMAP_ENTER_NOSLEEP | PMAP_ENTER_WIRED,
+			0) == KERN_SUCCESS)
 			break;
 		failures++;
 		pu_check(&pu);
