@@ -167,12 +167,59 @@ a_difference_is_found_and_made_short(void **state)
 	script_lines_free(&sl);
 }
 
+/* Does one of n scripts fail with a fault switched on? */
+static bool
+fault_is_found(const char *bug, uint64_t n)
+{
+	char design[96];
+	struct script_job sj = {
+		.sj_design = design,
+		.sj_model = true,
+		.sj_check_every = 20,
+		.sj_end_state = true,
+	};
+	struct script_outcome so = { .so_ok = true };
+
+	for (uint64_t i = 0; i < n && so.so_ok; i++) {
+		enum script_flavour f =
+		    (enum script_flavour)(i % FLAVOUR_COUNT);
+		struct script_lines sl = { .sl_n = 0 };
+
+		sj.sj_version =
+		    i / FLAVOUR_COUNT % 2 == 0 ? PMAP_MAIN : PMAP_14;
+		(void)snprintf(design, sizeof(design),
+		    "sparse/rwlock+pmap=%s+bug=%s",
+		    pmap_version_name(sj.sj_version), bug);
+		generate(&sl, i, f, sj.sj_version);
+		script_run_apart(&sj, &sl, &so);
+		script_lines_free(&sl);
+	}
+	return (!so.so_ok);
+}
+
+/* Those of pmap/bug.h that need neither other threads nor a TLB. */
+static void
+faults_that_are_switched_on_are_found(void **state)
+{
+	static const char *const bugs[] = { "B7", "B8", "B10", "B11", "B12",
+		"B14", "B15", "B16", "B20", "B28", "B29" };
+
+	(void)state;
+	if (!INVARIANTS_ENABLED)
+		skip();
+	for (size_t i = 0; i < sizeof(bugs) / sizeof(bugs[0]); i++) {
+		if (!fault_is_found(bugs[i], 40))
+			fail_msg("%s is not found", bugs[i]);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pmap_answers_as_the_model),
 		cmocka_unit_test(a_difference_is_found_and_made_short),
+		cmocka_unit_test(faults_that_are_switched_on_are_found),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
