@@ -129,6 +129,14 @@ struct machine_config {
 	unsigned mc_ncpus; /* 1 to MACHINE_CPU_MAX; 0: 1 */
 	bool mc_profile;   /* keep the lock profile */
 	enum machine_witness mc_witness;
+	/*
+	 * After each operation on a pmap, or on the mappings of a page, as soon as
+	 * no thread is in one: check all that machine_check() does of the pmap
+	 * layer, and of physical memory if no other thread is attached; panic at
+	 * the first violation.  Very slow.  With PMAPSIM_INVARIANTS only, else
+	 * EINVAL.
+	 */
+	bool mc_check_ops;
 	/* Leave only so many pages free, 0: all; at least 64. */
 	uint64_t mc_limit_pages;
 	const vm_paddr_t *mc_blacklist; /* pages never handed out */

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "lock/lock_profile.h"
 #include "lock/witness.h"
 #include "pmap/mmu.h"
 
@@ -152,6 +153,9 @@ config_check(const struct machine_config *mc, struct design *d, char *err,
 
 	if (mc->mc_map == NULL)
 		return (sayerr(EINVAL, err, errsize, "no memory map given"));
+	if (mc->mc_check_ops && !INVARIANTS_ENABLED)
+		return (sayerr(EINVAL, err, errsize,
+		    "operations are checked only in builds with invariants"));
 	/* Of a map that no reader made; the arenas are made by it. */
 	if (mc->mc_map->mm_ndomains < 1 || mc->mc_map->mm_ndomains > MAXMEMDOM)
 		return (sayerr(EINVAL, err, errsize,
@@ -204,6 +208,7 @@ machine_create(const struct machine_config *mc, struct machine **mp, char *err,
 	m->ma_design = d;
 	m->ma_rules = pmap_rules[d.d_pmap];
 	m->ma_superpages = !d.d_no_superpages;
+	m->ma_check_ops = mc->mc_check_ops;
 	/* Relaxed: nobody knows the machine yet. */
 	atomic_store_explicit(&m->ma_pt_limit, -1, memory_order_relaxed);
 	atomic_store_explicit(&m->ma_pv_limit, -1, memory_order_relaxed);
@@ -372,6 +377,21 @@ check_line(void *arg, int inv, const char *text)
 		(void)fprintf(co->co_out, "inv %d: %s\n", inv, text);
 }
 
+/* 44: the lists of held locks that the profile keeps are empty. */
+static unsigned
+check_profile(struct machine *m, struct check_out *co)
+{
+	unsigned held = lock_profile_held(m->ma_sim);
+	char text[64];
+
+	if (held == 0)
+		return (0);
+	(void)snprintf(text, sizeof(text),
+	    "%u locks are still on the profile's held lists", held);
+	check_line(co, 44, text);
+	return (1);
+}
+
 static void
 check_lock_line(void *arg, const char *text)
 {
@@ -389,5 +409,6 @@ machine_check(struct machine *m, FILE *out)
 	n += mmu_check(m, check_line, &co);
 	n += vm_phys_check(m->ma_vp, check_line, &co);
 	n += lock_env_check(m->ma_sim, check_lock_line, &co);
+	n += check_profile(m, &co);
 	return (n);
 }

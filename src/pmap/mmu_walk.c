@@ -104,6 +104,7 @@ enum mmu_result
 mmu_touch_pa(
     struct pmap *pmap, vm_offset_t va, vm_prot_t access, vm_paddr_t *pap)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	enum mmu_result rv;
 	struct mmu_leaf ml;
 

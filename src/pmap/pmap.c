@@ -17,6 +17,7 @@
 struct pmap *
 pmap_alloc(struct machine *m)
 {
+	PMAP_OPERATION(m);
 	struct pmap *pmap;
 
 	mtx_lock(&m->ma_zone_mtx);
@@ -50,6 +51,7 @@ pmap_alloc(struct machine *m)
 void
 pmap_free(struct pmap *pmap)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	struct machine *m = pmap->pm_machine;
 
 	KASSERT(!pmap->pm_live, ("pmap %p freed alive", (void *)pmap));
@@ -61,6 +63,7 @@ pmap_free(struct pmap *pmap)
 enum kern_return
 pmap_pinit(struct pmap *pmap)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	struct vm_page *m;
 
 	KASSERT(!pmap->pm_live, ("pmap %p is live already", (void *)pmap));
@@ -90,6 +93,7 @@ pmap_pinit(struct pmap *pmap)
 void
 pmap_release(struct pmap *pmap)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	struct vm_page *m = pmap->pm_root_page;
 
 	pmap_mmu_assert_idle(pmap);
@@ -148,6 +152,7 @@ pmap_leaf(struct pmap *pmap, vm_offset_t va, vm_paddr_t *pap, bool *superp)
 vm_paddr_t
 pmap_extract(struct pmap *pmap, vm_offset_t va)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	vm_paddr_t pa;
 	pt_entry_t pte;
 	bool super;
@@ -189,6 +194,7 @@ vm_page_unhold(struct vm_page *m)
 struct vm_page *
 pmap_extract_and_hold(struct pmap *pmap, vm_offset_t va, vm_prot_t prot)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	struct vm_page *m = NULL;
 	vm_paddr_t pa;
 	pt_entry_t pte;
@@ -210,6 +216,7 @@ pmap_extract_and_hold(struct pmap *pmap, vm_offset_t va, vm_prot_t prot)
 bool
 pmap_is_prefaultable(struct pmap *pmap, vm_offset_t va)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	pt_entry_t pde;
 	pte_t *pte;
 	bool rv;
@@ -226,6 +233,7 @@ pmap_is_prefaultable(struct pmap *pmap, vm_offset_t va)
 int
 pmap_mincore(struct pmap *pmap, vm_offset_t va, vm_paddr_t *pap)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	vm_paddr_t pa;
 	pt_entry_t pte;
 	bool super;

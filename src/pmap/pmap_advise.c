@@ -67,6 +67,7 @@ void
 pmap_advise(struct pmap *pmap, vm_offset_t sva, vm_offset_t eva,
     enum pmap_advice advice)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	struct machine *ma = pmap->pm_machine;
 	vm_offset_t end, va = sva;
 	pte_t *pde, *pte;

@@ -120,6 +120,7 @@ void
 pmap_copy(struct pmap *dst, struct pmap *src, vm_offset_t dst_addr,
     vm_size_t len, vm_offset_t src_addr)
 {
+	PMAP_OPERATION(dst->pm_machine);
 	struct pv_held held = PV_HELD_NONE;
 	vm_offset_t end, eva = src_addr + len, va = src_addr;
 	bool goon;

@@ -136,6 +136,7 @@ enum kern_return
 pmap_enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot,
     uint32_t flags, int psind)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	struct machine *ma = pmap->pm_machine;
 	struct pv_held held = PV_HELD_NONE;
 	struct pv_entry *pv;
@@ -331,6 +332,7 @@ void
 pmap_enter_quick(
     struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	struct pv_held held = PV_HELD_NONE;
 
 	PMAP_LOCK(pmap);
@@ -358,6 +360,7 @@ void
 pmap_enter_object(struct pmap *pmap, vm_offset_t start, vm_offset_t end,
     struct vm_page *m_start, vm_prot_t prot)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	struct pv_held held = PV_HELD_NONE;
 	struct vm_page *m, *mpte = NULL;
 	vm_pindex_t diff, npages = (end - start) >> PAGE_SHIFT;

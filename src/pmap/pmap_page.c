@@ -45,6 +45,7 @@ retry:
 void
 pmap_remove_all(struct machine *ma, struct vm_page *m)
 {
+	PMAP_OPERATION(ma);
 	struct page_scan ps;
 	struct pmap *pmap;
 	struct pv_entry *pv;
@@ -86,6 +87,7 @@ pmap_remove_all(struct machine *ma, struct vm_page *m)
 void
 pmap_remove_write(struct machine *ma, struct vm_page *m)
 {
+	PMAP_OPERATION(ma);
 	struct page_scan ps;
 	struct pmap *pmap;
 	struct pv_entry *pv;
@@ -147,6 +149,7 @@ pmap_clear_modify_pde(
 void
 pmap_clear_modify(struct machine *ma, struct vm_page *m)
 {
+	PMAP_OPERATION(ma);
 	struct page_scan ps;
 	struct pmap *pmap;
 	struct pv_entry *pv;
@@ -223,6 +226,7 @@ ts_referenced_one(struct page_scan *ps, struct pmap *pmap, pte_t *pte,
 int
 pmap_ts_referenced(struct machine *ma, struct vm_page *m)
 {
+	PMAP_OPERATION(ma);
 	struct page_scan ps;
 	struct pmap *pmap;
 	struct pv_entry *first, *pv;

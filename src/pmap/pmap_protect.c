@@ -77,6 +77,7 @@ void
 pmap_protect(
     struct pmap *pmap, vm_offset_t sva, vm_offset_t eva, vm_prot_t prot)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	vm_offset_t end, va = sva;
 	pte_t *pde, *pte;
 	bool changed = false;
@@ -125,6 +126,7 @@ pmap_unwire_pte(struct pmap *pmap, pte_t *pte, vm_offset_t va, int64_t npages)
 void
 pmap_unwire(struct pmap *pmap, vm_offset_t sva, vm_offset_t eva)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	vm_offset_t end, va = sva;
 	pte_t *pde, *pte;
 

@@ -52,6 +52,7 @@ out:
 bool
 pmap_is_modified(struct machine *ma, struct vm_page *m)
 {
+	PMAP_OPERATION(ma);
 	if ((vm_page_aflags(m) & PGA_WRITEABLE) == 0)
 		return (false);
 	return (count_mappings(ma, m, PG_V | PG_RW | PG_M, 1) != 0);
@@ -60,12 +61,14 @@ pmap_is_modified(struct machine *ma, struct vm_page *m)
 bool
 pmap_is_referenced(struct machine *ma, struct vm_page *m)
 {
+	PMAP_OPERATION(ma);
 	return (count_mappings(ma, m, PG_V | PG_A, 1) != 0);
 }
 
 int
 pmap_page_wired_mappings(struct machine *ma, struct vm_page *m)
 {
+	PMAP_OPERATION(ma);
 	return (count_mappings(ma, m, PG_W, INT32_MAX));
 }
 
@@ -75,6 +78,7 @@ pmap_page_wired_mappings(struct machine *ma, struct vm_page *m)
 bool
 pmap_page_exists_quick(struct pmap *pmap, struct vm_page *m)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	struct page_scan ps;
 	struct pv_entry *pv;
 	int loops = 0;
@@ -99,6 +103,7 @@ out:
 bool
 pmap_page_is_mapped(struct machine *ma, struct vm_page *m)
 {
+	PMAP_OPERATION(ma);
 	struct page_scan ps;
 	bool rv;
 

@@ -139,6 +139,7 @@ pmap_remove_pde(struct pmap *pmap, pte_t *pde, vm_offset_t va,
 void
 pmap_remove(struct pmap *pmap, vm_offset_t sva, vm_offset_t eva)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	struct machine *ma = pmap->pm_machine;
 	struct pv_held held = PV_HELD_NONE;
 	struct vm_page *free = NULL;

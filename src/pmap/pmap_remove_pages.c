@@ -150,6 +150,7 @@ pmap_remove_chunk(struct remove_pages *rp, struct pv_chunk *pc)
 void
 pmap_remove_pages(struct pmap *pmap)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	struct machine *ma = pmap->pm_machine;
 	struct pv_chunklist batch[MAXMEMDOM];
 	struct pv_chunk *next, *pc;

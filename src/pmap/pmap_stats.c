@@ -37,12 +37,14 @@ const struct pmap_rules pmap_rules[PMAP_VERSION_COUNT] = {
 uint64_t
 pmap_resident_count(struct pmap *pmap)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	return ((uint64_t)pmap_resident(pmap));
 }
 
 uint64_t
 pmap_wired_count(struct pmap *pmap)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	int64_t n;
 
 	PMAP_LOCK(pmap);
@@ -54,6 +56,7 @@ pmap_wired_count(struct pmap *pmap)
 uint64_t
 pmap_spare_count(struct pmap *pmap)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	uint64_t n;
 
 	PMAP_LOCK(pmap);
@@ -85,6 +88,7 @@ count_tables(struct pmap *pmap, const pte_t *table, int level)
 uint64_t
 pmap_table_count(struct pmap *pmap)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	uint64_t n;
 
 	PMAP_LOCK(pmap);
@@ -98,6 +102,7 @@ pmap_walk(struct pmap *pmap,
     void (*fn)(void *arg, vm_offset_t va, pt_entry_t entry, vm_size_t size),
     void *arg)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	vm_offset_t end, va = 0;
 	pt_entry_t e;
 	pte_t *pde, *pte;

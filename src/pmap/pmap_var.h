@@ -132,6 +132,10 @@ struct machine {
 	struct design ma_design;    /* (c) */
 	struct pmap_rules ma_rules; /* (c) */
 	bool ma_superpages;         /* (c) */
+	bool ma_check_ops;          /* (c) */
+	/* pmap_op.c: threads in operations; -1: the checker runs. */
+	_Atomic int ma_inside;
+	uint64_t ma_checks; /* by who checks */
 	/* pmap_limit(); -1: none.  Atomic: pmaps share them. */
 	_Atomic int64_t ma_pt_limit;
 	_Atomic int64_t ma_pv_limit;
@@ -427,6 +431,7 @@ pmap_resident_add(struct pmap *pmap, int64_t n)
 unsigned pmap_check(struct machine *ma,
     void (*fn)(void *arg, int inv, const char *text), void *arg);
 
+#include "pmap/pmap_op.h"
 #include "pmap/pmap_tlb.h"
 
 #endif /* PMAP_PMAP_VAR_H */
