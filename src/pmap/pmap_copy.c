@@ -70,7 +70,7 @@ pmap_copy_ptp(struct pmap *dst, vm_offset_t va, struct vm_page *hint,
 	}
 	pde = pmap_pde(dst, va);
 	if (pde != NULL && (pte_load(pde) & (PG_V | PG_PS)) == (PG_V | PG_PS))
-		(void)pmap_demote_pde_locked(dst, pde, va, held);
+		(void)pmap_demote_pde_noreclaim(dst, pde, va, held);
 	return (pmap_allocpte(dst, va, NULL));
 }
 

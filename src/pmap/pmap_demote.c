@@ -90,6 +90,19 @@ fill_table(pte_t *table, pt_entry_t newpte, bool exact)
 		pte_store_plain(&table[i], newpte);
 }
 
+/*
+ * See that there are 511 more pv entries.  For a wired mapping, which must not go,
+ * they come from what is kept for such a need, if all else fails: it may, as other
+ * pmaps are only tried.
+ */
+static bool
+demotion_entries(struct pmap *pmap, pt_entry_t oldpde, struct pv_held *rheld)
+{
+	return (reserve_pv_entries(pmap, NPTEPG - 1, rheld) ||
+	    ((oldpde & PG_W) != 0 &&
+		reserve_pv_entries_kept(pmap, NPTEPG - 1)));
+}
+
 /* 511 pv entries are to be had from the pmap's chunks. */
 static void
 pmap_pv_demote_pde(
@@ -120,9 +133,10 @@ pmap_pv_demote_pde(
 	}
 }
 
-bool
-pmap_demote_pde_locked(
-    struct pmap *pmap, pte_t *pde, vm_offset_t va, struct pv_held *held)
+/* rheld: as get_pv_entry()'s held. */
+static bool
+demote_pde(struct pmap *pmap, pte_t *pde, vm_offset_t va, struct pv_held *held,
+    struct pv_held *rheld)
 {
 	struct vm_page *free = NULL, *mpte;
 	pt_entry_t newpte, oldpde = pte_load(pde);
@@ -140,7 +154,7 @@ pmap_demote_pde_locked(
 	fill_table(pmap_ptp_to_pte(pmap, mpte, va), newpte,
 	    mpte->valid == SAVED_EXACT);
 	if ((oldpde & PG_MANAGED) != 0 &&
-	    !reserve_pv_entries(pmap, NPTEPG - 1, held)) {
+	    !demotion_entries(pmap, oldpde, rheld)) {
 		pmap_drop_pt_page(pmap, mpte, false, &free);
 		goto abort;
 	}
@@ -157,6 +171,20 @@ pmap_demote_pde_locked(
 abort:
 	pmap_demote_pde_abort(pmap, va, pde, oldpde, free, held);
 	return (false);
+}
+
+bool
+pmap_demote_pde_locked(
+    struct pmap *pmap, pte_t *pde, vm_offset_t va, struct pv_held *held)
+{
+	return (demote_pde(pmap, pde, va, held, held));
+}
+
+bool
+pmap_demote_pde_noreclaim(
+    struct pmap *pmap, pte_t *pde, vm_offset_t va, struct pv_held *held)
+{
+	return (demote_pde(pmap, pde, va, held, NULL));
 }
 
 bool

@@ -57,11 +57,13 @@ pmap_remove_all(struct machine *ma, struct vm_page *m)
 		pmap_delayed_invl_wait(ma, m);
 	TEST_POINT(ma, TP_REMOVE_ALL);
 	PAGE_SCAN_BEGIN(&ps, ma, m, false);
+retry:
 	page_scan_demote(&ps, 0);
 	while ((pv = m->md.pv_list.pvl_first) != NULL) {
 		pmap = PV_PMAP(pv);
+		/* A promotion may have taken a mapping to the first list. */
 		if (!page_scan_lock_pmap(&ps, pmap, SCAN_BOTH))
-			continue;
+			goto retry;
 		pte = page_scan_pte(pmap, pv, &pde);
 		tpte = pte_load_clear(pte);
 		pmap_resident_add(pmap, -1);

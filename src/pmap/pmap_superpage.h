@@ -89,6 +89,12 @@ pmap_may_promote(struct pmap *pmap, uint32_t ref, struct vm_page *m)
 bool pmap_demote_pde_locked(
     struct pmap *pmap, pte_t *pde, vm_offset_t va, struct pv_held *held);
 bool pmap_demote_pde(struct pmap *pmap, pte_t *pde, vm_offset_t va);
+/*
+ * The first form that takes no pv entry from elsewhere: for who has two pmaps
+ * locked and so may not wait for a third.
+ */
+bool pmap_demote_pde_noreclaim(
+    struct pmap *pmap, pte_t *pde, vm_offset_t va, struct pv_held *held);
 
 /* pmap_enter_pde.c */
 enum kern_return pmap_enter_pde(struct pmap *pmap, vm_offset_t va,

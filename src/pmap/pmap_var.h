@@ -374,6 +374,11 @@ struct pv_entry *get_pv_entry(struct pmap *pmap, struct pv_held *held);
 bool pv_entry_is_spare(const struct pmap *pmap);
 void free_pv_entry(struct pmap *pmap, struct pv_entry *pv);
 bool reserve_pv_entries(struct pmap *pmap, int needed, struct pv_held *held);
+/*
+ * The same for who cannot do without: of the pages kept for that, and whatever
+ * pmap_limit() says.
+ */
+bool reserve_pv_entries_kept(struct pmap *pmap, int needed);
 void free_pv_chunk_dequeued(struct machine *ma, struct pv_chunk *pc);
 struct pv_chunks_list *
 pv_chunk_list_of(struct machine *ma, const struct pv_chunk *pc);

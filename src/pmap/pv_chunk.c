@@ -87,19 +87,24 @@ pc_init(struct pmap *pmap, const struct vm_page *m)
 	return (pc);
 }
 
-/* A new chunk; NULL when no page is free. */
+/*
+ * A new chunk; NULL when no page is free.  flags: VM_PAGE_INTERRUPT, to take of
+ * what is kept for those who cannot do without, or 0.
+ */
 static struct pv_chunk *
-pc_create(struct pmap *pmap)
+pc_create(struct pmap *pmap, int flags)
 {
 	struct machine *ma = pmap->pm_machine;
 	struct thread *td = curthread();
 	struct vm_page *m;
 
-	if (!pmap_limit_take(&ma->ma_pv_limit))
+	/* Who cannot do without raises the limit. */
+	if (flags == 0 && !pmap_limit_take(&ma->ma_pv_limit))
 		goto fail;
-	m = vm_page_alloc(ma->ma_vp, td->td_domain, VM_PAGE_NOOBJ);
+	m = vm_page_alloc(ma->ma_vp, td->td_domain, VM_PAGE_NOOBJ | flags);
 	if (m == NULL) {
-		pmap_limit_give(&ma->ma_pv_limit, 1);
+		if (flags == 0)
+			pmap_limit_give(&ma->ma_pv_limit, 1);
 		goto fail;
 	}
 	return (pc_init(pmap, m));
@@ -114,9 +119,9 @@ fail:
  * none; *againp says whether an entry of this pmap came free instead.
  */
 __slowpath static struct pv_chunk *
-pc_obtain(struct pmap *pmap, struct pv_held *held, bool *againp)
+pc_obtain(struct pmap *pmap, struct pv_held *held, int flags, bool *againp)
 {
-	struct pv_chunk *pc = pc_create(pmap);
+	struct pv_chunk *pc = pc_create(pmap, flags);
 	enum reclaim_result how;
 	struct vm_page *m;
 
@@ -162,7 +167,7 @@ get_pv_entry(struct pmap *pmap, struct pv_held *held)
 	PMAP_LOCK_ASSERT(pmap);
 	pc = TAILQ_FIRST(&pmap->pm_pvchunk);
 	while (__predict_false(pc == NULL || pc_is_full(pc))) {
-		pc = pc_obtain(pmap, held, &again);
+		pc = pc_obtain(pmap, held, 0, &again);
 		if (pc != NULL) {
 			TAILQ_INSERT_HEAD(&pmap->pm_pvchunk, pc, pc_list);
 			pv_chunk_enqueue(pmap->pm_machine, pc);
@@ -307,8 +312,8 @@ reserve_end(struct pmap *pmap, struct pv_chunklist fresh[], bool keep)
  * before they are used.  A walk for one may free entries of this pmap, or a
  * chunk of it that was counted on: so after each the count begins anew.
  */
-bool
-reserve_pv_entries(struct pmap *pmap, int needed, struct pv_held *held)
+static bool
+reserve(struct pmap *pmap, int needed, struct pv_held *held, int flags)
 {
 	struct machine *ma = pmap->pm_machine;
 	struct pv_chunklist fresh[MAXMEMDOM];
@@ -320,7 +325,7 @@ reserve_pv_entries(struct pmap *pmap, int needed, struct pv_held *held)
 	for (i = 0; i < ma->ma_nchunklists; i++)
 		TAILQ_INIT(&fresh[i]);
 	while (pv_entries_free(pmap, needed) < needed) {
-		pc = pc_obtain(pmap, held, &again);
+		pc = pc_obtain(pmap, held, flags, &again);
 		if (pc == NULL && !again) {
 			ok = false;
 			break;
@@ -332,6 +337,18 @@ reserve_pv_entries(struct pmap *pmap, int needed, struct pv_held *held)
 	}
 	reserve_end(pmap, fresh, ok);
 	return (ok);
+}
+
+bool
+reserve_pv_entries(struct pmap *pmap, int needed, struct pv_held *held)
+{
+	return (reserve(pmap, needed, held, 0));
+}
+
+bool
+reserve_pv_entries_kept(struct pmap *pmap, int needed)
+{
+	return (reserve(pmap, needed, NULL, VM_PAGE_INTERRUPT));
 }
 
 /* Off the list, if it is there.  The caller counts the change. */
