@@ -90,7 +90,8 @@ for command in compare micro locks inversion script memmap list; do
 done
 run compare --help
 for option in map threads designs workload text-copies text-pages anon-pages \
-    shared-pct range-pages daemons seconds repeats pin seed json locks quick \
+    shared-pct range-pages daemons superpages seconds repeats pin seed json \
+    locks quick \
     check; do
 	claim "compare --help has --$option" grep -q "^  --$option" "$tmp/out"
 done

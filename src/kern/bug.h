@@ -42,6 +42,8 @@
 	X(B19, "pmap_protect() stores what it has read, without a compare")    \
 	X(B20,                                                                 \
 	    "a demotion that fails removes at the address that it was given")  \
+	X(B21, "a search for a run goes on where a queue was before")          \
+	X(B21_lock, "and keeps the lock of what has left the queue")           \
 	X(B27, "a page without a descriptor is held")                          \
 	X(B28, "pv headers: none in gaps, one too few, or two for one")        \
 	X(B29, "a promoted page table remains the hint")                       \

@@ -18,7 +18,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "phys/vm_phys_impl.h"
+#include "phys/vm_reserv_impl.h"
 
 static const char too_many_segs[] = "more than 63 physical segments";
 static const char no_memory[] = "out of memory";
@@ -305,6 +305,8 @@ vm_phys_create(struct sim *sim, struct kmem *km,
 	place_segs(vp);
 	error = create_pristine(vp);
 	if (error == 0)
+		error = vm_reserv_create(vp, vpc);
+	if (error == 0)
 		error = vm_phys_boot(vp, vpc);
 	if (error != 0)
 		goto fail;
@@ -327,6 +329,7 @@ vm_phys_destroy(struct vm_phys *vp)
 		return;
 	km = vp->vp_kmem;
 	vpp = vp->vp_private;
+	vm_reserv_destroy(vp);
 	if (vpp != NULL) {
 		vm_pgcache_destroy(vp);
 		mtx_destroy(&vpp->vpp_wait_lock);

@@ -33,8 +33,8 @@ struct vm_phys_seg {
 	vm_paddr_t start; /* page aligned */
 	vm_paddr_t end;   /* exclusive, page aligned */
 	struct vm_page *first_page;
-	void *first_reserv; /* reservations, later */
-	void *md_first;     /* first pv header, layout "segment" */
+	struct vm_reserv *first_reserv; /* of the superpage start is in */
+	void *md_first;                 /* first pv header, layout "segment" */
 	int domain;
 	struct vm_freelist *free_queues;
 };
@@ -46,6 +46,9 @@ enum vm_alloc_class {
 	VM_ALLOC_INTERRUPT
 };
 
+struct vm_page_place; /* phys/vm_reserv.h */
+struct vm_reserv;
+struct vm_reserv_state;
 struct vm_domain; /* per-domain accounting and free queue lock */
 
 struct vm_phys {
@@ -53,7 +56,8 @@ struct vm_phys {
 	char *vp_dmap;            /* host address of PA 0 */
 	struct vm_page *vp_array; /* descriptor of page vp_first_page */
 	uint64_t vp_first_page;
-	uint64_t vp_npages; /* descriptors in the array */
+	uint64_t vp_npages;          /* descriptors in the array */
+	struct vm_reserv *vp_reserv; /* of superpage vp_first_page is in */
 	int vp_nsegs;
 	int vp_ndomains;
 
@@ -63,6 +67,7 @@ struct vm_phys {
 	struct vm_phys_seg vp_segs[VM_PHYSSEG_MAX];
 	struct vm_domain *vp_domains[MAXMEMDOM];
 	struct vm_phys_private *vp_private; /* phys/vm_phys_impl.h */
+	struct vm_reserv_state *vp_reservs; /* phys/vm_reserv_impl.h */
 	struct sim *vp_sim;
 	struct kmem *vp_kmem;
 	size_t vp_dmap_size;
@@ -75,6 +80,7 @@ struct vm_phys_config {
 	const vm_paddr_t *vpc_blacklist; /* page addresses never handed out */
 	size_t vpc_nblacklist;           /* PA 0 is always added */
 	bool vpc_no_page_cache;          /* no per-thread page caches */
+	bool vpc_no_reserv;       /* vm_page_alloc_at() makes no reservation */
 	uint64_t vpc_limit_pages; /* 0, or keep only so many pages free, the
 				     rest is withdrawn evenly by domain */
 	uint64_t vpc_bugs;        /* of kern/bug.h */
@@ -155,6 +161,12 @@ vm_phys_alloc_contig(struct vm_phys *vp, int domain, uint64_t npages,
 #define VM_PAGE_INTERRUPT 0x8
 #define VM_PAGE_EXACT     0x10 /* no domain but the preferred one */
 struct vm_page *vm_page_alloc(struct vm_phys *vp, int domain, int flags);
+/*
+ * A page of an object, from a reservation if there can be one; the object is
+ * write-locked.  The caller inserts it.
+ */
+struct vm_page *vm_page_alloc_at(struct vm_phys *vp, int domain,
+    const struct vm_page_place *place, int flags);
 /* 2^order pages, naturally aligned, accounted; pool DEFAULT. */
 struct vm_page *
 vm_page_alloc_order(struct vm_phys *vp, int domain, int order, int flags);
@@ -192,9 +204,10 @@ void vm_wait_idle_begin(struct vm_phys *vp);
 void vm_wait_idle_end(struct vm_phys *vp);
 
 /*
- * Free pages, on the buddy queues and in the page caches together: what could
- * still be allocated if every thread gave its cache back.  The accounting that
- * admits allocations counts the former only.  Exact at quiescence.
+ * Free pages, on the buddy queues, in the page caches, and in reservations but
+ * not handed out: what could still be allocated if every thread gave its cache
+ * back.  The accounting that admits allocations does not count the caches.
+ * Exact at quiescence.
  * vm_total_pages(): all that were free when the machine was created, that is
  * without blacklisted and withdrawn pages.  domain < 0: all.
  */
@@ -209,7 +222,7 @@ int vm_pgcache_attach(struct vm_phys *vp, struct thread *td);
 void vm_pgcache_detach(struct vm_phys *vp, struct thread *td);
 
 /*
- * Invariants 34 to 37 and 43, at quiescence: every violation is told to fn,
+ * Invariants 34 to 39 and 43, at quiescence: every violation is told to fn,
  * the number returned.  inv is the number.
  */
 unsigned vm_phys_check(struct vm_phys *vp,

@@ -65,9 +65,9 @@ struct vm_domain {
 	struct vm_freelist vmd_lists[VM_NFREELIST];
 	uint64_t vmd_out; /* (l) of vmd_page_count, not on a queue */
 
-	/* Pages on queues that nobody has reserved yet. */
+	/* Pages on queues, and slots of reservations, nobody has charged. */
 	_Alignas(CACHE_PAIR_SIZE) _Atomic uint64_t vmd_free_count; /* (a) */
-	_Atomic uint64_t vmd_freed; /* (a) pages ever freed to the queues */
+	_Atomic uint64_t vmd_freed; /* (a) grows when pages can be had again */
 };
 
 /* Assumed, as recollected of uma(9): a bucket has at most 256 items. */

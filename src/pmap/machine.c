@@ -113,6 +113,7 @@ machine_build(struct machine *m, const struct machine_config *mc, char *err,
 		.vpc_blacklist = mc->mc_blacklist,
 		.vpc_nblacklist = mc->mc_nblacklist,
 		.vpc_limit_pages = mc->mc_limit_pages,
+		.vpc_no_reserv = m->ma_design.d_no_reserv,
 		.vpc_bugs = m->ma_design.d_bugs,
 	};
 	const char *why = "out of host memory";
