@@ -254,6 +254,42 @@ a_wired_superpage_survives_a_shortage(void **state)
 	su_run_free(m);
 }
 
+/*
+ * A walk for the fourth of the chunks that a split needs empties a page table of
+ * the same pmap, whose page it takes, and so frees the last seven entries, too:
+ * the chunk is not needed, and is not kept.
+ */
+static void
+a_split_keeps_no_chunk_without_use(void **state)
+{
+	const vm_offset_t va2 = VA + NBPDR, va3 = VA + 2 * NBPDR;
+	struct vm_page *hoard = NULL, *m, *n;
+
+	(void)state;
+	m = su_run();
+	n = su_run();
+	/* One chunk, full. */
+	su_enter_super(su_p, VA, m, R, R);
+	for (unsigned i = 0; i < _NPCPV - 8; i++)
+		su_enter(su_p, va3 + i * PAGE_SIZE, n, R, R | PMAP_ENTER_WIRED);
+	for (unsigned i = 0; i < 7; i++)
+		su_enter(su_p, va2 + i * PAGE_SIZE, n, R, R);
+	assert_int_equal(pu_counter(&su_pu, CTR_PC_CHUNK_ALLOCS), 1);
+	/* A page table and three chunks. */
+	pu_hoard(&su_pu, &hoard, 4);
+	pmap_remove(su_p, VA, VA + PAGE_SIZE);
+	assert_int_equal(pu_counter(&su_pu, CTR_PV_RECLAIMS), 7);
+	pu_unhoard(&su_pu, &hoard);
+	assert_false(su_is_super(su_p, VA));
+	assert_int_equal(pmap_extract(su_p, END - PAGE_SIZE),
+	    VM_PAGE_TO_PHYS(m) + NBPDR - PAGE_SIZE);
+	pu_check(&su_pu);
+	pmap_remove(su_p, 0, VM_MAXUSER_ADDRESS);
+	assert_true(TAILQ_EMPTY(&su_p->pm_pvchunk));
+	su_run_free(m);
+	su_run_free(n);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, su_setup, su_teardown)
 
 int
@@ -264,6 +300,7 @@ main(void)
 		TEST(no_demotion_hides_a_mapping),
 		TEST(a_copy_reclaims_nothing),
 		TEST(a_wired_superpage_survives_a_shortage),
+		TEST(a_split_keeps_no_chunk_without_use),
 	};
 
 	return (

@@ -332,6 +332,14 @@ reserve(struct pmap *pmap, int needed, struct pv_held *held, int flags)
 		}
 		if (pc == NULL)
 			continue;
+		/*
+		 * What was reclaimed may have been this pmap's, too: a chunk
+		 * that is not needed would never be used (invariant 3).
+		 */
+		if (pv_entries_free(pmap, needed) >= needed) {
+			free_pv_chunk_dequeued(ma, pc);
+			break;
+		}
 		TAILQ_INSERT_HEAD(&pmap->pm_pvchunk, pc, pc_list);
 		TAILQ_INSERT_TAIL(&fresh[pv_chunk_domain(ma, pc)], pc, pc_lru);
 	}
