@@ -452,6 +452,7 @@ run micro --map "$maps/vm-2cpu-256m.map" --designs sparse/gen2,sparse/none \
 claim "micro succeeds" equal "$status" 0
 claim "micro prints remove_pages" out_has "remove_pages"
 claim "micro writes records" grep -q '"remove_pages_ns":' "$tmp/runs.jsonl"
+claim "micro measures superpages" grep -q '"promote_ns":[ 0-9]' "$tmp/runs.jsonl"
 run micro --map "$maps/vm-2cpu-256m.map" --designs head --pages 262144
 claim "micro without memory is an error" equal "$status" 71
 
