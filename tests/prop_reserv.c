@@ -36,7 +36,7 @@ struct model {
 static struct model models[NRESERVS];
 static struct vm_object *objects[NOBJECTS];
 static struct vm_page *pages[NOBJECTS][SIZE];
-static uint64_t stamp, x;
+static uint64_t nfull, stamp, x;
 
 static struct model *
 model_of(const struct vm_page *m)
@@ -300,6 +300,8 @@ compare_all(void)
 		assert_ptr_equal(vm_reserv_object(rv),
 		    mo->mo_object >= 0 ? objects[mo->mo_object] : NULL);
 		assert_int_equal(vm_reserv_popcnt(rv), model_count(mo));
+		assert_int_equal(rv->pages->psind, model_count(mo) == RUN);
+		nfull += model_count(mo) == RUN;
 		assert_int_equal(rv->inpartpopq, mo->mo_queued);
 		for (unsigned s = 0; s < RUN; s++)
 			assert_int_equal(
@@ -332,7 +334,14 @@ step(void)
 
 	if (ru_random(&x) % 4 == 0)
 		ru_ticks++;
-	if (r < 640) {
+	if (r < 15) {
+		/* A whole run anew, which becomes full. */
+		pindex = pindex / RUN * RUN;
+		for (unsigned i = 0; i < RUN; i++)
+			step_free(o, pindex + i);
+		for (unsigned i = 0; i < RUN; i++)
+			step_alloc(o, pindex + i);
+	} else if (r < 640) {
 		for (int i = 0; i < 24 && pindex + (vm_pindex_t)i < SIZE; i++)
 			step_alloc(o, pindex + (vm_pindex_t)i);
 	} else if (r < 930) {
@@ -366,6 +375,7 @@ reservations_agree_with_the_model(void **state)
 		if (i % 16 == 0)
 			pu_check(&ru_pu);
 	}
+	assert_true(nfull > 0);
 	for (int o = 0; o < NOBJECTS; o++)
 		vm_object_destroy(objects[o]);
 	ru_teardown();

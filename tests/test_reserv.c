@@ -2,6 +2,7 @@
 
 #include "reserv_util.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -330,6 +331,48 @@ object_that_ends_breaks_what_others_have_pages_of(void **state)
 	vm_object_destroy(from);
 }
 
+/* Pages that were between two places: who found none looks again. */
+static void
+wait_for_pages(void *arg)
+{
+	(void)arg;
+	vm_wait(ru_vp, vm_wait_token(ru_vp));
+}
+
+static void
+waiter_hears_of_pages_that_arrive(void **state)
+{
+	struct vm_object *obj = ru_object(2 * RUN, false);
+	struct pu_thread waiter;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		pu_start(&ru_pu, &waiter, 1, wait_for_pages, NULL);
+		/* Relaxed: the list itself is looked at by others. */
+		while (atomic_load_explicit(&ru_vp->vp_private->vpp_nwaiters,
+			   memory_order_relaxed) == 0)
+			(void)sched_yield();
+		switch (i) {
+		case 0:
+			assert_non_null(ru_alloc(obj, 0));
+			break;
+		case 1:
+			assert_true(vm_reserv_reclaim_inactive(ru_vp, 0));
+			break;
+		case 2:
+			/* A new one, first. */
+			assert_non_null(ru_alloc(obj, RUN));
+			break;
+		default:
+			VM_OBJECT_WLOCK(obj);
+			vm_reserv_break_all(ru_vp, obj);
+			VM_OBJECT_WUNLOCK(obj);
+		}
+		pu_join(&waiter);
+	}
+	vm_object_destroy(obj);
+}
+
 static void
 object_of_runs_is_mapped_by_superpages(void **state)
 {
@@ -384,6 +427,7 @@ main(void)
 		TEST(run_allocation_breaks_a_reservation),
 		TEST(reservation_moves_with_a_renamed_page),
 		TEST(object_that_ends_breaks_what_others_have_pages_of),
+		TEST(waiter_hears_of_pages_that_arrive),
 		TEST(object_of_runs_is_mapped_by_superpages),
 		cmocka_unit_test(design_without_reservations_has_none),
 	};
