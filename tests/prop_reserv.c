@@ -84,49 +84,73 @@ model_break(struct model *mo)
 	mo->mo_tick = t;
 }
 
+/* The pages of an object that are next to an index, before and after it. */
+static void
+neighbours(int o, vm_pindex_t pindex, int64_t near[2])
+{
+	near[0] = near[1] = -1;
+	for (vm_pindex_t i = 0; i < SIZE; i++) {
+		if (pages[o][i] != NULL && i < pindex)
+			near[0] = (int64_t)i;
+		if (pages[o][i] != NULL && i > pindex && near[1] < 0)
+			near[1] = (int64_t)i;
+	}
+}
+
 /* Which reservation a page at the index would come from, or NULL. */
 static struct model *
 model_at(int o, vm_pindex_t pindex)
 {
-	const struct vm_page *pred = NULL, *succ = NULL, *m;
+	int64_t at = (int64_t)pindex, near[2];
 	struct model *mo;
 
-	for (vm_pindex_t i = 0; i < SIZE; i++) {
-		m = pages[o][i];
-		if (m != NULL && i < pindex)
-			pred = m;
-		if (m != NULL && i > pindex && succ == NULL)
-			succ = m;
-	}
+	neighbours(o, pindex, near);
 	for (int i = 0; i < 2; i++) {
-		m = i == 0 ? pred : succ;
-		if (m == NULL)
+		if (near[i] < 0)
 			continue;
-		mo = model_of(m);
-		if (mo->mo_object == o && (int64_t)pindex >= mo->mo_pindex &&
-		    (int64_t)pindex < mo->mo_pindex + (int64_t)RUN)
+		mo = model_of(pages[o][near[i]]);
+		if (mo->mo_object == o && at >= mo->mo_pindex &&
+		    at < mo->mo_pindex + (int64_t)RUN)
 			return (mo);
 	}
 	return (NULL);
 }
 
-/* May a new one begin where the index wants it? */
+/*
+ * May a new one begin where the index wants it?  Only the neighbours count:
+ * after a rename reservations of one object can overlap.
+ */
 static bool
 model_room(int o, vm_pindex_t pindex)
 {
-	int64_t first = (int64_t)(pindex / RUN * RUN);
+	int64_t begin, end, first = (int64_t)(pindex / RUN * RUN), near[2];
 	const struct model *mo;
 
-	for (int64_t i = 0; i < SIZE; i++) {
-		if (pages[o][i] == NULL)
+	neighbours(o, pindex, near);
+	for (int i = 0; i < 2; i++) {
+		if (near[i] < 0)
 			continue;
-		mo = model_of(pages[o][i]);
-		if (mo->mo_object == o ? mo->mo_pindex < first + (int64_t)RUN &&
-			    mo->mo_pindex + (int64_t)RUN > first
-				       : i >= first && i < first + (int64_t)RUN)
+		mo = model_of(pages[o][near[i]]);
+		begin = mo->mo_object == o ? mo->mo_pindex : near[i];
+		end = mo->mo_object == o ? begin + (int64_t)RUN : begin + 1;
+		if (i == 0 ? end > first : begin < first + (int64_t)RUN)
 			return (false);
 	}
 	return (true);
+}
+
+/* Is no superpage wholly free? */
+static bool
+no_run(void)
+{
+	struct vm_page *m = vm_page_alloc_order(ru_vp, 0, VM_LEVEL_0_ORDER, 0);
+
+	if (m == NULL)
+		return (true);
+	for (unsigned i = 0; i < RUN; i++)
+		m[i].q_next = i + 1 < RUN ? &m[i + 1] : NULL;
+	vm_page_free_list(ru_vp, m);
+	return (false);
 }
 
 static void
@@ -147,8 +171,9 @@ step_alloc(int o, vm_pindex_t pindex)
 		assert_ptr_equal(mo, at);
 		assert_int_equal(slot_of(m), (int64_t)pindex - at->mo_pindex);
 	} else if (vm_reserv_level(ru_vp, m) < 0) {
-		/* Free runs there are enough, but after a shortage. */
-		assert_true(mo->mo_object == -1);
+		/* An ordinary page, for want of room or of a run. */
+		assert_int_equal(mo->mo_object, -1);
+		assert_true(at != NULL || !room || no_run());
 		return;
 	} else {
 		assert_true(at == NULL && room);
