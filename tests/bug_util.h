@@ -26,8 +26,13 @@ struct bug_scene {
 /* The design that the scene is played on, with or without the fault. */
 extern const char *bug_design;
 
-/* Play it; what was said, at most size bytes, goes to text: "" for nothing. */
-void bug_play(const struct bug_scene *bs, bool on, char *text, size_t size);
+/*
+ * Run this program, argv[0], again, with words that let it bug_play() a scene, and
+ * wait.  What was said, at most size bytes, goes to text: "" for nothing.
+ */
+void bug_run(char *const argv[], char *text, size_t size);
+/* With the fault, or without. */
+_Noreturn void bug_play(const struct bug_scene *bs, bool on);
 
 /* For scenes. */
 _Noreturn void bug_caught(const char *text);

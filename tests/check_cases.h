@@ -41,6 +41,7 @@ extern pt_entry_t cc_saved;
 
 /* The last has inv 0. */
 extern const struct check_case check_cases_pv[];
+extern const struct check_case check_cases_chunk[];
 extern const struct check_case check_cases_pt[];
 extern const struct check_case check_cases_super[];
 extern const struct check_case check_cases_lock[];

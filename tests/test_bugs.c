@@ -4,7 +4,7 @@
  * Each fault that FreeBSD once had is switched on and must be caught, by what the
  * scene's row says; without the fault the same scene must find nothing wrong.
  * Faults of TLBs and delayed invalidation are those of test_tlb_bugs.c, of
- * reservations those of test_reserv.c.
+ * reservations those of test_reserv_check.c.
  */
 
 #include <setjmp.h>
@@ -30,9 +30,33 @@ static const char *const elsewhere[] = { "b5", "b6", "B21", "B21_lock",
 	"di_unmarked", "di_late", "di_early_finish", "di_early_wait",
 	"di_early_free" };
 
+/* A scene is named by its table and its row, for a process of its own. */
+static void
+run(char *self, size_t table, size_t row, bool on, char *text, size_t size)
+{
+	char word[32], play[] = "--play";
+	char *argv[] = { self, play, word, NULL };
+
+	(void)snprintf(word, sizeof(word), "%zu.%zu.%d", table, row, on);
+	bug_run(argv, text, size);
+}
+
+/* Returns whether word names no scene. */
+static bool
+play(const char *word)
+{
+	size_t table, row;
+	int on;
+
+	if (sscanf(word, "%zu.%zu.%d", &table, &row, &on) != 3 ||
+	    table >= NTABLES)
+		return (true);
+	bug_play(&tables[table][row], on != 0);
+}
+
 /* Returns how many rows do not do what they say. */
 static unsigned
-play_all(bool on)
+play_all(char *self, bool on)
 {
 	const struct bug_scene *bs;
 	unsigned failed = 0;
@@ -41,7 +65,8 @@ play_all(bool on)
 
 	for (size_t i = 0; i < NTABLES; i++) {
 		for (bs = tables[i]; bs->bs_bug != NULL; bs++) {
-			bug_play(bs, on, text, sizeof(text));
+			run(self, i, (size_t)(bs - tables[i]), on, text,
+			    sizeof(text));
 			good = on ? strstr(text, bs->bs_report) != NULL
 				  : text[0] == '\0';
 			text[strcspn(text, "\n")] = '\0';
@@ -99,7 +124,7 @@ each_fault_has_a_scene(void **state)
 }
 
 int
-main(void)
+main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_fault_is_caught),
@@ -107,8 +132,10 @@ main(void)
 		cmocka_unit_test(each_fault_has_a_scene),
 	};
 
+	if (argc == 3 && strcmp(argv[1], "--play") == 0)
+		return (play(argv[2]));
 	if (INVARIANTS_ENABLED)
-		failed_on = play_all(true);
-	failed_off = play_all(false);
+		failed_on = play_all(argv[0], true);
+	failed_off = play_all(argv[0], false);
 	return (cmocka_run_group_tests_name("bugs", tests, NULL, NULL));
 }

@@ -31,7 +31,8 @@ struct vm_page *cc_m0, *cc_m1, *cc_u, *cc_run, *cc_run2;
 pt_entry_t cc_saved;
 
 static const struct check_case *const tables[] = { check_cases_pv,
-	check_cases_pt, check_cases_super, check_cases_lock, check_cases_tlb };
+	check_cases_chunk, check_cases_pt, check_cases_super, check_cases_lock,
+	check_cases_tlb };
 #define NTABLES (sizeof(tables) / sizeof(tables[0]))
 
 static struct vm_page *

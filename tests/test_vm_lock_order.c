@@ -193,6 +193,15 @@ shortage(
 	pmap_limit(pu->pu_ma, -1, -1);
 }
 
+/* Without reservations: the first run is full. */
+static void
+assume(struct pu *pu, struct vm_object *obj, bool full)
+{
+	if (machine_design(pu->pu_ma)->d_no_reserv)
+		(void)vm_reserv_assume(
+		    pu->pu_ma->ma_vp, VM_PAGE_TO_PHYS(obj->memq_first), full);
+}
+
 static void
 run_design(const char *design)
 {
@@ -206,16 +215,14 @@ run_design(const char *design)
 	pmap_activate(a, 1);
 	assert_int_equal(
 	    vm_object_create(pu.pu_ma, NPAGES, 0, VM_OBJECT_RUNS, &obj), 0);
-	(void)vm_reserv_assume(
-	    pu.pu_ma->ma_vp, VM_PAGE_TO_PHYS(obj->memq_first), true);
+	assume(&pu, obj, true);
 	superpages(&pu, a, b, obj);
 	shortage(&pu, a, b, obj);
 	shortage(&pu, b, a, obj);
 	pmap_deactivate(pu.pu_ma, 1);
 	pmap_remove(a, 0, VM_MAXUSER_ADDRESS);
 	pmap_remove(b, 0, VM_MAXUSER_ADDRESS);
-	(void)vm_reserv_assume(
-	    pu.pu_ma->ma_vp, VM_PAGE_TO_PHYS(obj->memq_first), false);
+	assume(&pu, obj, false);
 	vm_object_destroy(obj);
 	pu_pmap_free(a);
 	pu_pmap_free(b);

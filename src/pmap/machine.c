@@ -251,8 +251,8 @@ machine_destroy(struct machine *m, FILE *out)
 	return (kmem_destroy(km, out));
 }
 
-int
-machine_thread_attach(struct machine *m, unsigned cpu)
+static int
+thread_attach(struct machine *m, unsigned cpu)
 {
 	struct thread *other = curthread(), *td;
 	int domain, error;
@@ -286,6 +286,19 @@ detach:
 	return (error);
 }
 
+int
+machine_thread_attach(struct machine *m, unsigned cpu)
+{
+	int error;
+
+	if (m->ma_check_ops)
+		pmap_op_enter(m);
+	error = thread_attach(m, cpu);
+	if (m->ma_check_ops)
+		pmap_op_leave(m, NULL);
+	return (error);
+}
+
 void
 machine_thread_detach(struct machine *m)
 {
@@ -296,10 +309,14 @@ machine_thread_detach(struct machine *m)
 	KASSERT(td->td_pv_held == NULL,
 	    ("thread %u leaves with pv list lock %p", td->td_id,
 		td->td_pv_held));
+	if (m->ma_check_ops)
+		pmap_op_enter(m);
 	vm_pgcache_detach(m->ma_vp, td);
 	pmap_di_detach(m, td);
 	lock_thread_detach(td);
 	sim_thread_detach(td);
+	if (m->ma_check_ops)
+		pmap_op_leave(m, NULL);
 }
 
 void

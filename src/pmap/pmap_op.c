@@ -11,6 +11,9 @@
  * after that.  With threads that are always inside nothing is checked until they
  * rest.  Operations may call each other; only the outermost is the last.
  *
+ * Threads that attach or detach are inside, since the checker looks at each thread;
+ * but they do not check, as they may not be attached.
+ *
  * The caller may hold locks of its own, that of the page's object, and other
  * threads may do anything but operations.  So locks that are not the pmap layer's
  * are not looked at, and physical memory only where no other thread is attached.
@@ -92,7 +95,8 @@ pmap_op_leave(struct machine *ma, const char *name)
 	}
 	if (n != 1)
 		return;
-	check(ma, name);
+	if (name != NULL)
+		check(ma, name);
 	/* Release: pairs with pmap_op_enter(). */
 	atomic_store_explicit(&ma->ma_inside, 0, memory_order_release);
 }

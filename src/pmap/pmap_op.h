@@ -16,6 +16,7 @@ struct pmap_op {
 };
 
 void pmap_op_enter(struct machine *ma);
+/* name NULL: without the checker. */
 void pmap_op_leave(struct machine *ma, const char *name);
 
 static inline struct pmap_op
