@@ -42,7 +42,7 @@ default_scripts(void)
 {
 	if (DIAGNOSTIC_ENABLED)
 		return (200);
-	return (pu_sanitized() ? 250 : 1000);
+	return (pu_sanitized() ? 200 : 1100);
 }
 
 static void
@@ -175,7 +175,7 @@ fault_is_found(const char *bug, uint64_t n)
 	struct script_job sj = {
 		.sj_design = design,
 		.sj_model = true,
-		.sj_check_every = 20,
+		.sj_check_every = 60,
 		.sj_end_state = true,
 	};
 	struct script_outcome so = { .so_ok = true };
