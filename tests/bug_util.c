@@ -115,14 +115,29 @@ listen(int fd, char *text, size_t size)
 	text[n] = '\0';
 }
 
+bool
+bug_wanted(int argc, char *argv[], unsigned *np, bool *onp)
+{
+	int on;
+
+	if (argc != 3 || strcmp(argv[1], "--play") != 0 ||
+	    sscanf(argv[2], "%u.%d", np, &on) != 2)
+		return (false);
+	*onp = on != 0;
+	return (true);
+}
+
 void
-bug_run(char *const argv[], char *text, size_t size)
+bug_run(char *self, unsigned n, bool on, char *text, size_t size)
 {
 	extern char **environ;
+	char word[32], option[] = "--play";
+	char *argv[] = { self, option, word, NULL };
 	posix_spawn_file_actions_t fa;
 	int fds[2], status;
 	pid_t pid;
 
+	(void)snprintf(word, sizeof(word), "%u.%d", n, on);
 	assert_int_equal(pipe(fds), 0);
 	(void)fflush(NULL);
 	/* Not fork() alone: a sanitizer's runtime does not outlive it well. */
@@ -132,8 +147,7 @@ bug_run(char *const argv[], char *text, size_t size)
 	if (fds[1] != REPORT_FD)
 		assert_int_equal(
 		    posix_spawn_file_actions_addclose(&fa, fds[1]), 0);
-	assert_int_equal(
-	    posix_spawn(&pid, argv[0], &fa, NULL, argv, environ), 0);
+	assert_int_equal(posix_spawn(&pid, self, &fa, NULL, argv, environ), 0);
 	(void)posix_spawn_file_actions_destroy(&fa);
 	(void)close(fds[1]);
 	listen(fds[0], text, size);

@@ -27,10 +27,12 @@ struct bug_scene {
 extern const char *bug_design;
 
 /*
- * Run this program, argv[0], again, with words that let it bug_play() a scene, and
- * wait.  What was said, at most size bytes, goes to text: "" for nothing.
+ * Run this program, self, again for its scene n, and wait.  What was said, at most
+ * size bytes, goes to text: "" for nothing.
  */
-void bug_run(char *const argv[], char *text, size_t size);
+void bug_run(char *self, unsigned n, bool on, char *text, size_t size);
+/* Was this program run for a scene?  Then bug_play() it. */
+bool bug_wanted(int argc, char *argv[], unsigned *np, bool *onp);
 /* With the fault, or without. */
 _Noreturn void bug_play(const struct bug_scene *bs, bool on);
 

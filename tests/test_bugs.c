@@ -30,29 +30,7 @@ static const char *const elsewhere[] = { "b5", "b6", "B21", "B21_lock",
 	"di_unmarked", "di_late", "di_early_finish", "di_early_wait",
 	"di_early_free" };
 
-/* A scene is named by its table and its row, for a process of its own. */
-static void
-run(char *self, size_t table, size_t row, bool on, char *text, size_t size)
-{
-	char word[32], play[] = "--play";
-	char *argv[] = { self, play, word, NULL };
-
-	(void)snprintf(word, sizeof(word), "%zu.%zu.%d", table, row, on);
-	bug_run(argv, text, size);
-}
-
-/* Returns whether word names no scene. */
-static bool
-play(const char *word)
-{
-	size_t table, row;
-	int on;
-
-	if (sscanf(word, "%zu.%zu.%d", &table, &row, &on) != 3 ||
-	    table >= NTABLES)
-		return (true);
-	bug_play(&tables[table][row], on != 0);
-}
+#define ROWS_MAX 64 /* of a table; scenes are numbered */
 
 /* Returns how many rows do not do what they say. */
 static unsigned
@@ -65,8 +43,9 @@ play_all(char *self, bool on)
 
 	for (size_t i = 0; i < NTABLES; i++) {
 		for (bs = tables[i]; bs->bs_bug != NULL; bs++) {
-			run(self, i, (size_t)(bs - tables[i]), on, text,
-			    sizeof(text));
+			bug_run(self,
+			    (unsigned)(i * ROWS_MAX + (size_t)(bs - tables[i])),
+			    on, text, sizeof(text));
 			good = on ? strstr(text, bs->bs_report) != NULL
 				  : text[0] == '\0';
 			text[strcspn(text, "\n")] = '\0';
@@ -126,14 +105,16 @@ each_fault_has_a_scene(void **state)
 int
 main(int argc, char *argv[])
 {
+	unsigned n;
+	bool on;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_fault_is_caught),
 		cmocka_unit_test(nothing_is_caught_without_a_fault),
 		cmocka_unit_test(each_fault_has_a_scene),
 	};
 
-	if (argc == 3 && strcmp(argv[1], "--play") == 0)
-		return (play(argv[2]));
+	if (bug_wanted(argc, argv, &n, &on) && n / ROWS_MAX < NTABLES)
+		bug_play(&tables[n / ROWS_MAX][n % ROWS_MAX], on);
 	if (INVARIANTS_ENABLED)
 		failed_on = play_all(argv[0], true);
 	failed_off = play_all(argv[0], false);

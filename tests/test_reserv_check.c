@@ -183,17 +183,19 @@ static const struct bug_scene scenes[] = {
 	    search_leaves_what_left_the_queue_unlocked, "lock", NULL },
 };
 
+#define NSCENES (sizeof(scenes) / sizeof(scenes[0]))
+
 /* Played before the tests begin, as in test_bugs.c. */
 static unsigned failed_scenes;
 
 static void
-play_scenes(bool on)
+play_scenes(char *self, bool on)
 {
 	char text[1024];
 	bool good;
 
-	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
-		bug_play(&scenes[i], on, text, sizeof(text));
+	for (size_t i = 0; i < NSCENES; i++) {
+		bug_run(self, (unsigned)i, on, text, sizeof(text));
 		good = on ? strstr(text, scenes[i].bs_report) != NULL
 			  : text[0] == '\0';
 		print_message("# %s %s: %s%s\n", scenes[i].bs_bug,
@@ -206,14 +208,14 @@ static void
 faults_of_the_search_are_caught(void **state)
 {
 	(void)state;
-	if (pu_sanitized())
-		skip(); /* not played */
 	assert_int_equal(failed_scenes, 0);
 }
 
 int
-main(void)
+main(int argc, char *argv[])
 {
+	unsigned n;
+	bool on;
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(checker_catches_each_lie),
@@ -221,10 +223,10 @@ main(void)
 		cmocka_unit_test(faults_of_the_search_are_caught),
 	};
 
-	/* ThreadSanitizer does not know what jemalloc locked at the fork. */
-	if (INVARIANTS_ENABLED && !pu_sanitized())
-		play_scenes(true);
-	if (!pu_sanitized())
-		play_scenes(false);
+	if (bug_wanted(argc, argv, &n, &on) && n < NSCENES)
+		bug_play(&scenes[n], on);
+	if (INVARIANTS_ENABLED)
+		play_scenes(argv[0], true);
+	play_scenes(argv[0], false);
 	return (cmocka_run_group_tests_name("reserv_check", tests, NULL, NULL));
 }
