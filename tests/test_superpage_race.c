@@ -290,6 +290,51 @@ a_split_keeps_no_chunk_without_use(void **state)
 	su_run_free(n);
 }
 
+static void
+enter_wired(void *arg)
+{
+	/* Whether it succeeds is seen from what is mapped. */
+	(void)pmap_enter(su_p, VA, arg, R, R | PMAP_ENTER_WIRED, 1);
+}
+
+/*
+ * A wired superpage takes a table to save before it takes a pv entry.  With one
+ * page free it must not give that back, find it free, and try for ever.
+ */
+static void
+a_wired_superpage_waits_for_all_it_needs(void **state)
+{
+	struct vm_page *hoard = NULL, *m, *n;
+	struct pu_thread put;
+	uint64_t tries;
+
+	(void)state;
+	m = su_run();
+	n = pu_page(&su_pu);
+	/* The directory is there, and there is no chunk. */
+	n->oflags |= VPO_UNMANAGED;
+	assert_int_equal(
+	    pmap_enter(su_p, VA + NBPDR, n, R, R, 0), KERN_SUCCESS);
+	pu_hoard(&su_pu, &hoard, 1);
+	tries = pu_counter(&su_pu, CTR_PC_CHUNK_TRYFAIL);
+	pu_start(&su_pu, &put, 1, enter_wired, m);
+	while (pu_counter(&su_pu, CTR_PC_CHUNK_TRYFAIL) == tries)
+		sim_real_ops.so_yield(su_pu.pu_ma->ma_sim);
+	/* Time enough to try again; who waits does not, however long. */
+	for (unsigned i = 0; i < 2000; i++)
+		sim_real_ops.so_yield(su_pu.pu_ma->ma_sim);
+	tries = pu_counter(&su_pu, CTR_PC_CHUNK_TRYFAIL) - tries;
+	pu_unhoard(&su_pu, &hoard);
+	pu_join(&put);
+	assert_in_range(tries, 1, 2);
+	assert_true(su_is_super(su_p, VA));
+	pmap_unwire(su_p, VA, END);
+	pmap_remove(su_p, VA, END + NBPDR);
+	n->oflags &= (uint8_t)~VPO_UNMANAGED;
+	pu_page_free(&su_pu, n);
+	su_run_free(m);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, su_setup, su_teardown)
 
 int
@@ -301,6 +346,7 @@ main(void)
 		TEST(a_copy_reclaims_nothing),
 		TEST(a_wired_superpage_survives_a_shortage),
 		TEST(a_split_keeps_no_chunk_without_use),
+		TEST(a_wired_superpage_waits_for_all_it_needs),
 	};
 
 	return (

@@ -210,7 +210,7 @@ retry:
 				goto out;
 			}
 			pv_release_lock(ma->ma_pvt, &held);
-			pmap_wait_for_pages(pmap, va, 1, true);
+			pmap_wait_for_pages(pmap, va, 1, 0, true);
 			goto retry;
 		}
 	}

@@ -160,7 +160,7 @@ retry:
 			if (nosleep)
 				return (KERN_RESOURCE_SHORTAGE);
 			pv_release_lock(pmap->pm_machine->ma_pvt, held);
-			pmap_wait_for_pages(pmap, va, 2, true);
+			pmap_wait_for_pages(pmap, va, 2, saves, true);
 			goto retry;
 		}
 		/* Before the entry is visible, under the pv list lock. */

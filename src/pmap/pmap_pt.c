@@ -190,7 +190,8 @@ pmap_limit_raise(_Atomic int64_t *limit, int64_t n)
 /*
  * An allocation for va has failed and been undone: wait until the whole mapping
  * of a managed page can be made, by an entry in a table of level 1 (4 KB) or 2.
- * It was a table that could not be had, or a pv entry.
+ * It was a table that could not be had, or a pv entry.  nsaved tables are wanted
+ * beside, to be saved.
  * The pmap is locked before and after, but not meanwhile; no pv list lock is held.
  *
  * Waiting for just any free page would not do: what the failed attempt itself
@@ -198,9 +199,10 @@ pmap_limit_raise(_Atomic int64_t *limit, int64_t n)
  * more than is missing, as there may never be more.
  */
 void
-pmap_wait_for_pages(struct pmap *pmap, vm_offset_t va, int level, bool pv)
+pmap_wait_for_pages(
+    struct pmap *pmap, vm_offset_t va, int level, unsigned nsaved, bool pv)
 {
-	unsigned npt = pmap_tables_missing(pmap, va, level);
+	unsigned npt = pmap_tables_missing(pmap, va, level) + nsaved;
 	unsigned npv = pv_entry_is_spare(pmap) ? 0 : 1;
 	unsigned i, n = npt + npv;
 
@@ -238,7 +240,7 @@ pmap_allocpte(struct pmap *pmap, vm_offset_t va, struct pv_held *held)
 	    pmap, pde == NULL ? 0 : pte_load(pde), pt_pindex(va), va);
 	if (m == NULL && held != NULL) {
 		pv_release_lock(pmap->pm_machine->ma_pvt, held);
-		pmap_wait_for_pages(pmap, va, 1, false);
+		pmap_wait_for_pages(pmap, va, 1, 0, false);
 	}
 	return (m);
 }
@@ -265,7 +267,7 @@ pmap_alloc_pde(struct pmap *pmap, vm_offset_t va, struct vm_page **pdpgp,
 		if (held == NULL)
 			return (NULL);
 		pv_release_lock(pmap->pm_machine->ma_pvt, held);
-		pmap_wait_for_pages(pmap, va, 2, false);
+		pmap_wait_for_pages(pmap, va, 2, 0, false);
 	}
 	*pdpgp = m;
 	return (pmap_pde(pmap, va));

@@ -328,7 +328,8 @@ pte_t *pmap_alloc_pde(struct pmap *pmap, vm_offset_t va, struct vm_page **pdpgp,
 struct vm_page *pmap_alloc_pt_page(struct pmap *pmap, vm_offset_t va);
 void pmap_drop_pt_page(
     struct pmap *pmap, struct vm_page *m, bool zero, struct vm_page **free);
-void pmap_wait_for_pages(struct pmap *pmap, vm_offset_t va, int level, bool pv);
+void pmap_wait_for_pages(
+    struct pmap *pmap, vm_offset_t va, int level, unsigned nsaved, bool pv);
 bool pmap_unwire_ptp(struct pmap *pmap, vm_offset_t va, struct vm_page *m,
     struct vm_page **free);
 bool pmap_unuse_pt(
