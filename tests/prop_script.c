@@ -42,7 +42,7 @@ default_scripts(void)
 {
 	if (DIAGNOSTIC_ENABLED)
 		return (200);
-	return (pu_sanitized() ? 200 : 1100);
+	return (pu_sanitized() ? 80 : 1300);
 }
 
 static void
