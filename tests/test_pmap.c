@@ -1276,8 +1276,11 @@ enter_waits_for_no_more_than_is_missing(void **state)
 	struct pu_thread put;
 
 	(void)state;
-	/* All tables but the last, and a chunk, are there. */
-	enter(p, VA + NBPDR, first, R, R);
+	/*
+	 * All tables but the last, and a chunk, are there; wired, it is not
+	 * reclaimed.
+	 */
+	enter(p, VA + NBPDR, first, R, R | PMAP_ENTER_WIRED);
 	pu_hoard(&pu, &hoard, 0);
 	last = hoard;
 	hoard = last->q_next;
