@@ -35,6 +35,7 @@ extern const struct command cmd_list;
 extern const struct command cmd_locks;
 extern const struct command cmd_memmap;
 extern const struct command cmd_micro;
+extern const struct command cmd_script;
 
 #define EX_VOID        1   /* a run was void, or a check failed */
 #define EX_INTERRUPTED 130 /* as a shell says of a program that SIGINT ended */

@@ -113,9 +113,7 @@ micro_round(struct micro *mi, enum micro_op op)
 		expect_mapped(mi, mi->mi_child);
 		pmap_remove_pages(mi->mi_child);
 		break;
-	case MICRO_ENTER:
-	case MICRO_REMOVE_PAGES:
-	case NMICRO_OPS:
+	default:
 		break;
 	}
 	if (op == MICRO_REMOVE_PAGES)
@@ -220,8 +218,19 @@ micro_main(void *arg)
 		return;
 	}
 	error = micro_setup(mi);
-	for (unsigned op = 0; op < NMICRO_OPS && error == 0; op++)
+	for (unsigned op = 0; op < MICRO_SUPER && error == 0; op++)
 		error = micro_op_run(mi, (enum micro_op)op);
+	if (error == 0) {
+		error = micro_super_run(mi->mi_machine, mi->mi_pmap,
+		    mi->mi_child, mi->mi_config->mc_sample_ns, mi->mi_sample);
+		if (error != 0)
+			(void)micro_fail(mi, error,
+			    error == EINTR ? "interrupted"
+				: error == ENOMEM
+				? "the memory map has too few superpages"
+				: "an operation on superpages did not do its "
+				  "work");
+	}
 	micro_teardown(mi);
 	if (error == 0 && machine_check(mi->mi_machine, stderr) != 0)
 		error = micro_fail(

@@ -25,7 +25,17 @@
 	X(MICRO_ENTER_REMOVE, "enter_remove_ns", "enter + remove")             \
 	X(MICRO_REMOVE_PAGES, "remove_pages_ns", "remove_pages")               \
 	X(MICRO_PROTECT, "protect_ns", "protect")                              \
-	X(MICRO_COPY, "copy_ns", "copy (fork)")
+	X(MICRO_COPY, "copy_ns", "copy (fork)")                                \
+	X(MICRO_OBJECT, "enter_object_ns", "enter_object")                     \
+	X(MICRO_REMOVE, "remove_ns", "remove")                                 \
+	X(MICRO_PROMOTE, "promote_ns", "promotion")                            \
+	X(MICRO_DEMOTE, "demote_ns", "demotion")                               \
+	X(MICRO_2MB_ENTER, "enter_2mb_ns", "2 MB: enter")                      \
+	X(MICRO_2MB_OBJECT, "enter_object_2mb_ns", "2 MB: enter_object")       \
+	X(MICRO_2MB_PROTECT, "protect_2mb_ns", "2 MB: protect")                \
+	X(MICRO_2MB_COPY, "copy_2mb_ns", "2 MB: copy (fork)")                  \
+	X(MICRO_2MB_REMOVE, "remove_2mb_ns", "2 MB: remove")                   \
+	X(MICRO_2MB_EXIT, "remove_pages_2mb_ns", "2 MB: remove_pages")
 
 enum micro_op {
 #define MICRO_ENUM(e, key, text) e,
@@ -33,6 +43,8 @@ enum micro_op {
 #undef MICRO_ENUM
 	NMICRO_OPS
 };
+/* From here on micro_super.c measures. */
+#define MICRO_SUPER MICRO_OBJECT
 
 extern const char *const micro_keys[NMICRO_OPS];
 
@@ -47,7 +59,7 @@ struct micro_config {
 };
 
 struct micro_sample {
-	double ms_ns[NMICRO_OPS]; /* a page */
+	double ms_ns[NMICRO_OPS]; /* a page of 4 KB; NaN: not measured */
 };
 
 /*
@@ -56,6 +68,16 @@ struct micro_sample {
  */
 int micro_run(const struct micro_config *mc, const char *design,
     struct micro_sample *ms, char *err, size_t errsize);
+
+/*
+ * The part with superpages, by the thread that is attached to the machine, in two
+ * empty pmaps.  Returns 0, ENOMEM, EINTR, or ENOTRECOVERABLE: an operation did not
+ * do its work.
+ */
+struct machine;
+struct pmap;
+int micro_super_run(struct machine *ma, struct pmap *pmap, struct pmap *child,
+    uint64_t sample_ns, struct micro_sample *ms);
 
 /*
  * Print a table with a column a design.  samples: [ndesigns][max], of which

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "micro.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "bench.h"
@@ -18,8 +19,12 @@ micro_stats(const struct micro_sample *samples, size_t n, enum micro_op op)
 	double *v = bench_calloc(n, sizeof(v[0]));
 	struct stats s;
 
-	for (size_t i = 0; i < n; i++)
-		v[i] = samples[i].ms_ns[op];
+	for (size_t i = 0; i < n; i++) {
+		if (isnan(samples[i].ms_ns[op]))
+			n = i;
+		else
+			v[i] = samples[i].ms_ns[op];
+	}
 	s = stats_of(v, n);
 	free(v);
 	return (s);

@@ -23,6 +23,7 @@ static const struct command *const commands[] = {
 	&cmd_micro,
 	&cmd_locks,
 	&cmd_inversion,
+	&cmd_script,
 	&cmd_memmap,
 	&cmd_list,
 };
@@ -73,7 +74,7 @@ static int
 unknown_command(const char *name)
 {
 	warnx("no command \"%s\"; there are compare, micro, locks, inversion, "
-	      "memmap, list and help",
+	      "script, memmap, list and help",
 	    name);
 	return (EX_USAGE);
 }

@@ -71,6 +71,8 @@ void record_set_string(json_t *object, const char *key, const char *v);
 	    "one_pmap: percentage of work on shared ranges")                   \
 	X(wp_range_pages, "range-pages", "N", 1048576,                         \
 	    "one_pmap: pages in a range")                                      \
-	X(wp_daemons, "daemons", "N", 1024, "pageout: threads that scan")
+	X(wp_daemons, "daemons", "N", 1024, "pageout: threads that scan")      \
+	X(wp_superpages, "superpages", "0|1", 1,                               \
+	    "1: reserve whole superpages, so that 2 MB are mapped at once")
 
 #endif /* BENCH_RECORD_H */

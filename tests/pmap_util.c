@@ -166,6 +166,9 @@ pu_pte(struct pmap *pmap, vm_offset_t va)
 		    &table[va >> shifts[i] & 511], memory_order_relaxed);
 		if ((e & 1) == 0)
 			return (NULL);
+		/* A superpage: its own entry, where the last table would be. */
+		if (shifts[i] == 21 && (e & 0x80) != 0)
+			return (&table[va >> 21 & 511]);
 		table = (pte_t *)(void *)(pmap->pm_vp->vp_dmap +
 		    (e & UINT64_C(0xffffffffff000)));
 	}

@@ -55,7 +55,10 @@ struct pmap *pu_pmap(struct pu *pu);
 /* Release and free. */
 void pu_pmap_free(struct pmap *pmap);
 
-/* The entry of va, and 0 where there is no table for it. */
+/*
+ * The entry of va, a superpage's, too, and NULL or 0 where there is no table for
+ * it.
+ */
 pte_t *pu_pte(struct pmap *pmap, vm_offset_t va);
 pt_entry_t pu_leaf(struct pmap *pmap, vm_offset_t va);
 /*

@@ -487,6 +487,33 @@ random_prot(uint32_t r)
 	    (r & 2 ? VM_PROT_EXECUTE : 0)));
 }
 
+/*
+ * For want of a page, pmap_enter() at that slot has removed n mappings.  Which is
+ * its own affair; but they were managed, not wired, and are gone as if removed.
+ */
+static void
+reclaimed(struct run *r, int map, int slot, uint64_t n)
+{
+	const struct mapping *e;
+	uint64_t gone = 0;
+
+	for (int i = 0; n > 0 && i < NMAPS; i++) {
+		for (int s = 0; s < NSLOTS; s++) {
+			e = &r->m.e[i][s];
+			if (!e->v || (i == map && s == slot) ||
+			    pu_leaf(r->pmap[i], slot_va(s)) != 0)
+				continue;
+			if (e->wired || !managed(e->frame))
+				differ(r,
+				    "map %d lost what it has at %#" PRIx64, i,
+				    slot_va(s));
+			model_drop(&r->m, i, s, true);
+			gone++;
+		}
+	}
+	expect(r, "reclaimed", gone, n);
+}
+
 static void
 do_enter(struct run *r, const struct op *op, int map)
 {
@@ -501,6 +528,7 @@ do_enter(struct run *r, const struct op *op, int map)
 		.a = true,
 		.frame = frame,
 	};
+	uint64_t nreclaims = pu_counter(&r->pu, CTR_PV_RECLAIMS);
 	enum kern_return rv;
 
 	if (new.w && (op->r[3] & 4) != 0) {
@@ -516,6 +544,9 @@ do_enter(struct run *r, const struct op *op, int map)
 		flags |= PMAP_ENTER_NOSLEEP;
 	rv = pmap_enter(
 	    r->pmap[map], slot_va(slot), r->page[frame], prot, flags, 0);
+	if (r->fl->shortage)
+		reclaimed(r, map, slot,
+		    pu_counter(&r->pu, CTR_PV_RECLAIMS) - nreclaims);
 	if (rv == KERN_SUCCESS)
 		model_enter(&r->m, map, slot, new);
 	else if (!r->fl->shortage || rv != KERN_RESOURCE_SHORTAGE)

@@ -131,7 +131,7 @@ remove_locked(struct pu *pu, struct pmap *pmap, struct vm_page *m)
 	pmap_clear_writeable_if_unmapped(m, held.pv_pvh);
 	pv_release_lock(pvt, &held);
 	(void)pmap_unuse_pt(pmap, VA, pde, &free);
-	pmap_free_ptps(pmap, free);
+	pmap_free_ptps(pmap->pm_machine, free);
 }
 
 /* What the scan must find and leave, whatever happened meanwhile. */

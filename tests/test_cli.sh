@@ -74,11 +74,11 @@ claim "--version has three numbers" \
 for flag in --help -h help; do
 	run $flag
 	claim "$flag succeeds" equal "$status" 0
-	for command in compare micro locks inversion memmap list help; do
+	for command in compare micro locks inversion script memmap list help; do
 		claim "$flag names $command" grep -q "^  $command " "$tmp/out"
 	done
 done
-for command in compare micro locks inversion memmap list; do
+for command in compare micro locks inversion script memmap list; do
 	run $command --help
 	claim "$command --help succeeds" equal "$status" 0
 	claim "$command --help has examples" out_has "Examples:"
@@ -90,7 +90,8 @@ for command in compare micro locks inversion memmap list; do
 done
 run compare --help
 for option in map threads designs workload text-copies text-pages anon-pages \
-    shared-pct range-pages daemons seconds repeats pin seed json locks quick \
+    shared-pct range-pages daemons superpages seconds repeats pin seed json \
+    locks quick \
     check; do
 	claim "compare --help has --$option" grep -q "^  --$option" "$tmp/out"
 done
@@ -98,7 +99,7 @@ run micro --help
 for option in map designs pages seconds repeats json; do
 	claim "micro --help has --$option" grep -q "^  --$option" "$tmp/out"
 done
-text='no command "foo"; there are compare, micro, locks, inversion, memmap, list'
+text='no command "foo"; there are compare, micro, locks, inversion, script, memmap, list'
 text="$text and help"
 fails 64 "$text" foo
 fails 64 "$text" help foo
@@ -465,8 +466,65 @@ run micro --map "$maps/vm-2cpu-256m.map" --designs sparse/gen2,sparse/none \
 claim "micro succeeds" equal "$status" 0
 claim "micro prints remove_pages" out_has "remove_pages"
 claim "micro writes records" grep -q '"remove_pages_ns":' "$tmp/runs.jsonl"
+claim "micro measures superpages" grep -q '"promote_ns":[ 0-9]' "$tmp/runs.jsonl"
 run micro --map "$maps/vm-2cpu-256m.map" --designs head --pages 262144
 claim "micro without memory is an error" equal "$status" 71
+
+# script: what it prints, compares and refuses.
+vectors=${0%/*}/vectors
+run script --help
+for option in pmap design check verify expect; do
+	claim "script --help has --$option" grep -q "^  --$option" "$tmp/out"
+done
+run script "$vectors/public/h02-enter-replace.txt"
+claim "script succeeds" equal "$status" 0
+claim "script prints what is expected" \
+    cmp -s "$tmp/out" "$vectors/public/h02-enter-replace.expect"
+run script --verify --check --design segment/gen2 \
+    "$vectors/public/h01-enter-basic.txt" "$vectors/public/h07-promote.txt"
+claim "script --verify succeeds" equal "$status" 0
+claim "script --verify has a line for each" \
+    equal 2 "$(grep -c ': as in ' "$tmp/out")"
+for version in 12.1 14; do
+	run script --verify --pmap $version "$vectors/versioned/v00-hand.txt"
+	claim "script --verify knows $version" equal "$status" 0
+done
+run script --design hashed/mtx8+pmap=12.1 --verify \
+    "$vectors/versioned/v00-hand.txt"
+claim "the design can say the version" equal "$status" 0
+run script --pmap 12.1 --expect "$vectors/versioned/v00-hand.expect-14" \
+    "$vectors/versioned/v00-hand.txt"
+claim "script --expect sees a difference" equal "$status" 1
+claim "and shows the line that was expected" \
+    out_has "  expected: 8: page 0x400000 -> pv4k=0 pv2m=1 ref=0 dirty=0"
+claim "and the one that was found" \
+    out_has "  found:    8: page 0x400000 -> pv4k=0 pv2m=1 ref=0 dirty=1"
+printf 'machine seg=0x1000-0x2000\npmap a\n\nenter a 5 0x1000 prot=r\n' \
+    >"$tmp/bad.txt"
+fails 65 "$tmp/bad.txt:4: address 5: expected a multiple of 0x1000" \
+    script "$tmp/bad.txt"
+claim "script shows where it ended" equal "$(tail -n 1 "$tmp/out")" \
+    "4: enter a 5 0x1000 prot=r -> error: address 5: expected a multiple of 0x1000"
+printf 'machine seg=0x1000-0x2000\npmap a\nrelease b' >"$tmp/bad.txt"
+fails 65 "$tmp/bad.txt:3: no map b, expected one made by pmap" \
+    script "$tmp/bad.txt"
+printf 'machine seg=0x1000-0x2000\0\n' >"$tmp/bad.txt"
+fails 65 "$tmp/bad.txt: expected text, found a byte 0" script "$tmp/bad.txt"
+fails 66 "$tmp/nosuch: No such file or directory" script "$tmp/nosuch"
+printf 'machine seg=0x1000-0x2000\n' >"$tmp/alone.txt"
+fails 66 "$tmp/alone.expect-14: No such file or directory" \
+    script --verify "$tmp/alone.txt"
+fails 64 'script: expected files, or "-" for standard input' script
+fails 64 'script: --expect: expected one script, found 2' \
+    script --expect x a b
+fails 64 '--pmap: "13": expected 12.1, 12.3, 14 or main' script --pmap 13 -
+"$pmapsim" script - >"$tmp/out" 2>"$tmp/err" <<'END'
+machine  seg=4096-0x9f000 # decimal, too
+pmap a
+touch a 0 r
+END
+claim "script reads standard input" equal "$(tail -n 1 "$tmp/out")" \
+    "3: touch a 0 r -> fault notpresent"
 
 echo "test_cli: $claims claims, $failed failed"
 [ $failed -eq 0 ]

@@ -123,7 +123,7 @@ kernel_addresses_are_refused(void **state)
 			     VM_PROT_READ, VM_PROT_READ, 0),
 	    KERN_INVALID_ADDRESS);
 	assert_int_equal(
-	    pmap_enter(pmap, 0, page, VM_PROT_READ, VM_PROT_READ, 1),
+	    pmap_enter(pmap, PAGE_SIZE, page, VM_PROT_READ, VM_PROT_READ, 1),
 	    KERN_INVALID_ARGUMENT);
 	pmap_copy(pmap, pmap, 0, VM_MAXUSER_ADDRESS, 0);
 	assert_int_equal(pmap_resident_count(pmap), 1);

@@ -340,15 +340,20 @@ enter_keeps_unmanaged_pages_off_lists(void **state)
 }
 
 static void
-enter_refuses_a_superpage_for_now(void **state)
+enter_refuses_a_size_that_does_not_fit(void **state)
 {
-	struct vm_page *m = pu_page(&pu);
+	struct vm_page *m = pu_pages(&pu, 9);
 
 	(void)state;
+	/* Not 2 MB aligned: the address, the page; 1 GB. */
 	assert_int_equal(
-	    pmap_enter(p, 0x200000, m, R, R, 1), KERN_INVALID_ARGUMENT);
+	    pmap_enter(p, 0x201000, m, R, R, 1), KERN_INVALID_ARGUMENT);
+	assert_int_equal(
+	    pmap_enter(p, 0x200000, m + 1, R, R, 1), KERN_INVALID_ARGUMENT);
+	assert_int_equal(
+	    pmap_enter(p, 0x200000, m, R, R, 2), KERN_INVALID_ARGUMENT);
 	pu_check(&pu);
-	pu_page_free(&pu, m);
+	pu_pages_free(&pu, m, 9);
 }
 
 /* Memory types; B31: in a 4 KB entry the bit of PG_PS is PAT. */
@@ -1108,8 +1113,10 @@ a_failed_enter_changes_nothing(void **state)
 	for (unsigned left = 0;; left++) {
 		pu_hoard(&pu, &hoard, left);
 		free = machine_free_pages(pu.pu_ma);
-		if (pmap_enter(p, VA, m, R | W, W | PMAP_ENTER_NOSLEEP, 0) ==
-		    KERN_SUCCESS)
+		/* Wired: it is not to be reclaimed below. */
+		if (pmap_enter(p, VA, m, R | W,
+			W | PMAP_ENTER_NOSLEEP | PMAP_ENTER_WIRED,
+			0) == KERN_SUCCESS)
 			break;
 		failures++;
 		pu_check(&pu);
@@ -1269,8 +1276,11 @@ enter_waits_for_no_more_than_is_missing(void **state)
 	struct pu_thread put;
 
 	(void)state;
-	/* All tables but the last, and a chunk, are there. */
-	enter(p, VA + NBPDR, first, R, R);
+	/*
+	 * All tables but the last, and a chunk, are there; wired, it is not
+	 * reclaimed.
+	 */
+	enter(p, VA + NBPDR, first, R, R | PMAP_ENTER_WIRED);
 	pu_hoard(&pu, &hoard, 0);
 	last = hoard;
 	hoard = last->q_next;
@@ -1527,7 +1537,7 @@ reserve(struct pmap *pmap, int needed)
 	bool ok;
 
 	PMAP_LOCK(pmap);
-	ok = reserve_pv_entries(pmap, needed);
+	ok = reserve_pv_entries(pmap, needed, NULL);
 	PMAP_UNLOCK(pmap);
 	return (ok);
 }
@@ -1673,7 +1683,7 @@ main(void)
 		T(enter_counts_wired_mappings),
 		T(enter_replaces_another_page),
 		T(enter_keeps_unmanaged_pages_off_lists),
-		T(enter_refuses_a_superpage_for_now),
+		T(enter_refuses_a_size_that_does_not_fit),
 		T(memory_types_survive_until_the_exit),
 		T(enter_quick_is_modest),
 		T(enter_object_leaves_gaps_where_the_object_has_them),

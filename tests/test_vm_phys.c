@@ -372,8 +372,8 @@ creation_fails_cleanly_at_every_allocation(void **state)
 		sim_destroy(sim);
 		assert_int_equal(kmem_destroy(km, stderr), 0);
 	}
-	/* The machine, its private part, 3 domains, bits, blacklist. */
-	assert_int_equal(n - 2, 7);
+	/* Machine, private part, 3 domains, bits, reservations 2, blacklist. */
+	assert_int_equal(n - 2, 9);
 	memmap_free(mm);
 	vm_phys_destroy(NULL);
 }

@@ -32,6 +32,16 @@
  *			    the previous segment already has (default), or
  *			    allocate and waste it as the reviewed code did
  *	gaps=backed|trap    sparse: headers in gaps exist (default), or trap
+ *	pmap=12.1|12.3|14|main  whose pmap operations (main): see pmap.h
+ *	superpages=on|off   2 MB mappings are made (default), or not
+ *	reserv=on|off	    pages of objects come from reservations (default)
+ *	di=lockless|mutex   list of delayed invalidations (lockless)
+ *	tlb=none|direct|assoc|adversarial  what each CPU caches (none)
+ *	pcid=on|off	    TLB entries carry an address space (on)
+ *	ipi=sync|mailbox    who invalidates does so in other CPUs' TLBs (sync),
+ *			    or asks them to and waits
+ *	bug=NAME	    switch a fault of pmap/bug.h on, to see it caught;
+ *			    with PMAPSIM_INVARIANTS only
  *
  * NAME: head = hashed/rwlock+chunks=global, superpage =
  * sparse/rwlock+chunks=global, the columns of the review.
@@ -44,8 +54,34 @@ enum pv_layout {
 };
 #define PVL_COUNT 4
 
+/* Whose pmap: what differs between FreeBSD's versions.  The zero is default. */
+enum pmap_version {
+	PMAP_MAIN, /* main of 2024 */
+	PMAP_14,   /* 14.0-CURRENT of July 2022 */
+	PMAP_12_3,
+	PMAP_12_1
+};
+#define PMAP_VERSION_COUNT 4
+
+enum pmap_di_kind {
+	PMAP_DI_LOCKLESS,
+	PMAP_DI_MUTEX
+};
+
+enum pmap_ipi_kind {
+	PMAP_IPI_SYNC,
+	PMAP_IPI_MAILBOX
+};
+
+enum pmap_tlb_kind {
+	PMAP_TLB_NONE,
+	PMAP_TLB_DIRECT,
+	PMAP_TLB_ASSOC,
+	PMAP_TLB_ADVERSARIAL
+};
+
 struct design {
-	char d_text[96]; /* as written */
+	char d_text[156]; /* as written */
 	enum pv_layout d_layout;
 	const struct pv_lock_ops *d_lock;
 	unsigned d_nlocks; /* hashed */
@@ -54,9 +90,18 @@ struct design {
 	bool d_gaps_trap;  /* sparse */
 	bool d_batch;
 	bool d_chunks_global;
+	enum pmap_version d_pmap;
+	enum pmap_di_kind d_di;
+	enum pmap_tlb_kind d_tlb;
+	bool d_no_superpages;
+	bool d_no_reserv;
+	bool d_no_pcid;
+	enum pmap_ipi_kind d_ipi;
+	uint64_t d_bugs; /* of pmap/bug.h; PMAPSIM_INVARIANTS only */
 };
 
 const char *pv_layout_name(enum pv_layout pl);
+const char *pmap_version_name(enum pmap_version pv);
 
 /*
  * Read a design.  foreign: more lock backends, ended by NULL, or NULL.
@@ -84,6 +129,14 @@ struct machine_config {
 	unsigned mc_ncpus; /* 1 to MACHINE_CPU_MAX; 0: 1 */
 	bool mc_profile;   /* keep the lock profile */
 	enum machine_witness mc_witness;
+	/*
+	 * After each operation on a pmap, or on the mappings of a page, as soon as
+	 * no thread is in one: check all that machine_check() does of the pmap
+	 * layer, and of physical memory if no other thread is attached; panic at
+	 * the first violation.  Very slow.  With PMAPSIM_INVARIANTS only, else
+	 * EINVAL.
+	 */
+	bool mc_check_ops;
 	/* Leave only so many pages free, 0: all; at least 64. */
 	uint64_t mc_limit_pages;
 	const vm_paddr_t *mc_blacklist; /* pages never handed out */

@@ -85,7 +85,8 @@ struct vm_page {
 	uint8_t psind;              /* (o) 1: first of a full superpage */
 	uint8_t segind;             /* (c) 1 + segment, 0: not yet filled in */
 	uint8_t valid;              /* (o) of a saved page table page (w) */
-	uint8_t pad[7];
+	uint8_t pad[3];
+	_Atomic uint32_t epoch; /* (a) when last freed; where there are TLBs */
 };
 _Static_assert(sizeof(struct vm_page) == 104, "as in FreeBSD");
 

@@ -22,27 +22,39 @@
  *	order	0 to VM_PHYS_ORDER_MAX; 9 is a superpage
  *
  * Returns the first page's descriptor, those of the others follow it; or NULL
- * when there is no such run of free pages, no such domain or order.  The pages are managed, wired and
- * hold zeroes or whatever their last user left.  Locks: the domain's "vm page
- * free queue", or none where the thread's page cache has one.
+ * when there is no such run of free pages, no such domain or order; nothing has
+ * changed then.  The pages are managed, wired and hold zeroes or whatever their
+ * last user left.
+ * Locks: the domain's "vm page free queue", or none where the thread's page
+ * cache has one.
  * Source: FreeBSD main (2024), sys/vm/vm_page.c, vm_page_alloc_noobj().
  * Differs: the pages are managed though no object owns them.
  */
 struct vm_page *vm_phys_page_alloc(struct machine *m, int domain, int order);
 
-/* Give a run of pages back.  None of them is mapped. */
+/*
+ * Give 1 << order pages in a row back, allocated together or not.  None of them
+ * is mapped, and nobody else has one.
+ * Locks: the domain's "vm page free queue", or none where the thread's page
+ * cache has room.
+ * Source: FreeBSD main (2024), sys/vm/vm_page.c, vm_page_free().
+ */
 void vm_phys_page_free(struct machine *m, struct vm_page *page, int order);
 
 /*
  * The descriptor of the page at pa, or NULL where there is none: outside of
  * what the map calls usable memory.  The fields of a page that was never
- * allocated, phys_addr among them, may be all zero.
+ * allocated, phys_addr among them, may be all zero.  pa is any address; takes
+ * no lock.
+ * Source: FreeBSD main (2024), sys/vm/vm_page.c, PHYS_TO_VM_PAGE().
+ * Differs: FreeBSD's has fictitious pages, too.
  */
 struct vm_page *vm_phys_paddr_to_vm_page(struct machine *m, vm_paddr_t pa);
 
 /*
  * Where the byte at physical address pa, within some segment, lies in this
- * process: the direct map.
+ * process: the direct map.  Takes no lock.
+ * Source: FreeBSD main (2024), sys/amd64/include/vmparam.h, PHYS_TO_DMAP().
  */
 void *vm_phys_dmap(struct machine *m, vm_paddr_t pa);
 
@@ -55,7 +67,8 @@ struct vm_phys_segment {
 
 /*
  * Fill in up to max segments, ascending.  Returns how many the machine has, at
- * most VM_PHYSSEG_MAX.
+ * most VM_PHYSSEG_MAX.  Takes no lock: segments are constant.
+ * Differs: FreeBSD shows them as sysctl vm.phys_segs.
  */
 int vm_phys_segments(struct machine *m, struct vm_phys_segment *segs, int max);
 

@@ -36,6 +36,11 @@ struct workload_params {
 	unsigned wp_shared_pct;  /* one_pmap: share of work on shared ranges */
 	unsigned wp_range_pages; /* one_pmap: pages in a range */
 	unsigned wp_daemons;     /* pageout: threads that scan */
+	/*
+	 * 1: the pages of objects come from reservations, so that 2 MB mappings
+	 * are made; 0: they do not, and all mappings are of 4 KB.
+	 */
+	unsigned wp_superpages;
 };
 
 enum workload_pin {

@@ -23,11 +23,28 @@
 	X(CTR_PT_PAGE_ALLOCS, "pt_page_allocs",                                \
 	    "page table pages taken, roots not counted")                       \
 	X(CTR_PT_PAGE_FREES, "pt_page_frees", "page table pages given back")   \
+	X(CTR_PV_RECLAIMS, "pv_reclaims",                                      \
+	    "mappings removed for their pv entries")                           \
 	X(CTR_PV_LOCKS, "pv_locks", "pv list lock acquisitions")               \
 	X(CTR_PV_RESTARTS, "pv_restarts",                                      \
 	    "scans restarted because pv_gen had changed")                      \
 	X(CTR_PMAP_TRYFAILS, "pmap_tryfails",                                  \
 	    "pmap try-locks under a pv list lock that failed")                 \
+	X(CTR_PDE_PROMOTIONS, "pde_promotions",                                \
+	    "page tables turned into 2 MB mappings")                           \
+	X(CTR_PDE_DEMOTIONS, "pde_demotions",                                  \
+	    "2 MB mappings split into a page table")                           \
+	X(CTR_PDE_MAPPINGS, "pde_mappings", "2 MB mappings made at once")      \
+	X(CTR_PDE_DESTROYED, "pde_destroyed", "2 MB mappings removed")         \
+	X(CTR_PDE_P_FAILURES, "pde_p_failures",                                \
+	    "promotions that were tried in vain")                              \
+	X(CTR_INVL_WAIT, "invl_wait", "waits for delayed invalidation blocks") \
+	X(CTR_INVL_WAIT_SLOW, "invl_wait_slow",                                \
+	    "times blocked in such a wait")                                    \
+	X(CTR_INVL_START_RESTARTS, "invl_start_restart",                       \
+	    "new tries to begin a block")                                      \
+	X(CTR_INVL_FINISH_RESTARTS, "invl_finish_restart",                     \
+	    "new tries to end a block")                                        \
 	X(CTR_LOCK_SLEEPS, "lock_sleeps", "times blocked on a turnstile")      \
 	X(CTR_LOCK_WAKES, "lock_wakes", "threads woken from a turnstile")      \
 	X(CTR_PAGE_ALLOCS, "page_allocs", "pages allocated")                   \

@@ -5,7 +5,9 @@
  * An allocation first reserves in vmd_free_count, which fails where it would
  * eat into what is kept for more important requests, then takes pages off the
  * queues under the free queue lock.  Freeing goes the other way.  Pages in page
- * caches count as allocated here (vm_pgcache.c).
+ * caches count as allocated here (vm_pgcache.c), those that a reservation has not
+ * handed out as free (vm_reserv.c): where the queues have nothing a reservation
+ * is broken.  A page of an object comes out of a reservation, if that can be.
  *
  * Zeroes.  PG_ZERO on a page that is freed promises that it holds zeroes.  A
  * page that was never handed out since boot holds them too, as simulated memory
@@ -20,6 +22,7 @@
 #include <string.h>
 
 #include "phys/vm_phys_impl.h"
+#include "phys/vm_reserv.h"
 
 void
 vm_phys_lock(struct vm_phys *vp, int domain)
@@ -136,6 +139,7 @@ prepare_run(struct vm_phys *vp, struct vm_page *m, uint64_t npages, int flags)
 
 /* What is asked of one domain. */
 struct request {
+	const struct vm_page_place *r_place; /* NULL: for no object */
 	int r_flags;
 	int r_pool;
 	int r_order;
@@ -148,24 +152,46 @@ struct request {
 };
 
 static struct vm_page *
-alloc_domain(struct vm_phys *vp, int domain, const struct request *r)
+alloc_charged(struct vm_phys *vp, int domain, const struct request *r)
 {
-	struct vm_domain *vmd = vp->vp_domains[domain];
 	struct vm_page *m;
 
-	if (!vm_domain_reserve(vmd, flags_class(r->r_flags), r->r_npages))
-		return (NULL);
 	vm_phys_lock(vp, domain);
 	m = r->r_contig
 	    ? vm_phys_alloc_contig(vp, domain, r->r_npages, r->r_low, r->r_high,
 		  r->r_align, r->r_boundary)
 	    : vm_phys_alloc_pages(vp, domain, r->r_pool, r->r_order);
 	if (m != NULL)
-		vmd->vmd_out += r->r_npages;
+		vp->vp_domains[domain]->vmd_out += r->r_npages;
 	vm_phys_unlock(vp, domain);
-	if (m == NULL)
+	if (m != NULL || (r->r_order == 0 && !r->r_contig))
+		return (m);
+	if (r->r_contig)
+		return (vm_reserv_reclaim_contig(vp, domain, r->r_npages,
+		    r->r_low, r->r_high, r->r_align, r->r_boundary));
+	return (vm_reserv_reclaim_contig(vp, domain, r->r_npages, 0, UINT64_MAX,
+	    r->r_npages << PAGE_SHIFT, 0));
+}
+
+static struct vm_page *
+alloc_domain(struct vm_phys *vp, int domain, const struct request *r)
+{
+	struct vm_domain *vmd = vp->vp_domains[domain];
+	struct vm_page *m;
+
+	for (;;) {
+		if (!vm_domain_reserve(
+			vmd, flags_class(r->r_flags), r->r_npages))
+			return (NULL);
+		m = alloc_charged(vp, domain, r);
+		if (m != NULL)
+			return (m);
 		vm_domain_refund(vp, vmd, r->r_npages);
-	return (m);
+		/* The page that was charged is in some reservation. */
+		if (r->r_order > 0 || r->r_contig ||
+		    !vm_reserv_reclaim_inactive(vp, domain))
+			return (NULL);
+	}
 }
 
 /* The preferred domain, then the others in ascending cyclic order. */
@@ -181,7 +207,10 @@ alloc_domains(struct vm_phys *vp, int domain, const struct request *r)
 	for (int i = 0; i < n && m == NULL; i++) {
 		d = domain + i < vp->vp_ndomains ? domain + i
 						 : domain + i - vp->vp_ndomains;
-		if (r->r_order == 0 && !r->r_contig) {
+		if (r->r_place != NULL)
+			m = vm_reserv_alloc_page(
+			    vp, d, flags_class(r->r_flags), r->r_place);
+		if (m == NULL && r->r_order == 0 && !r->r_contig) {
 			m = vm_pgcache_alloc(vp, vp->vp_domains[d], r->r_pool);
 		}
 		if (m == NULL)
@@ -211,6 +240,20 @@ vm_page_alloc(struct vm_phys *vp, int domain, int flags)
 		.r_flags = flags,
 		.r_pool = (flags & VM_PAGE_NOOBJ) != 0 ? VM_FREEPOOL_DIRECT
 						       : VM_FREEPOOL_DEFAULT,
+		.r_npages = 1,
+	};
+
+	return (alloc(vp, domain, &r));
+}
+
+struct vm_page *
+vm_page_alloc_at(struct vm_phys *vp, int domain,
+    const struct vm_page_place *place, int flags)
+{
+	const struct request r = {
+		.r_place = place,
+		.r_flags = flags,
+		.r_pool = VM_FREEPOOL_DEFAULT,
 		.r_npages = 1,
 	};
 
@@ -261,7 +304,14 @@ retire(struct vm_phys *vp, struct vm_page *m)
 	KASSERT((m->flags & PG_ZERO) == 0 || !DIAGNOSTIC_ENABLED ||
 		page_is_zero(vp, m),
 	    ("page %#jx: freed as zero, is not", (uintmax_t)m->phys_addr));
-	(void)vp;
+	if (__predict_false(vp->vp_clock != NULL)) {
+		/* Release: pairs with mmu_clock(); or the frame is not reused. */
+		atomic_store_explicit(&m->epoch,
+		    atomic_fetch_add_explicit(
+			vp->vp_clock, 1, memory_order_acq_rel) +
+			1,
+		    memory_order_release);
+	}
 	m->flags |= PG_FREED;
 	m->oflags = 0;
 	m->pindex = 0;
@@ -300,6 +350,18 @@ free_to_queues(struct vm_phys *vp, struct vm_page *first)
 	}
 }
 
+/* To a page cache or a reservation.  False: to the queues. */
+static bool
+free_aside(struct vm_phys *vp, struct vm_page *m)
+{
+	if ((m->flags & PG_PCPU_CACHE) != 0)
+		return (vm_pgcache_free(vp, m));
+	if (!vm_reserv_free_page(vp, m))
+		return (false);
+	vm_domain_freed(vp, vp->vp_domains[vm_page_domain(vp, m)], 1);
+	return (true);
+}
+
 void
 vm_page_free_list(struct vm_phys *vp, struct vm_page *first)
 {
@@ -308,9 +370,10 @@ vm_page_free_list(struct vm_phys *vp, struct vm_page *first)
 
 	for (m = first; m != NULL; m = next, n++) {
 		next = m->q_next;
+		m->q_next = NULL;
 		m->q_prev = NULL;
 		retire(vp, m);
-		if (vm_pgcache_free(vp, m))
+		if (free_aside(vp, m))
 			continue;
 		*lastp = m;
 		lastp = &m->q_next;

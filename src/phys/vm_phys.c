@@ -18,7 +18,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "phys/vm_phys_impl.h"
+#include "phys/vm_reserv_impl.h"
 
 static const char too_many_segs[] = "more than 63 physical segments";
 static const char no_memory[] = "out of memory";
@@ -205,7 +205,8 @@ map_memory(struct vm_phys *vp)
 	int error;
 
 	vp->vp_first_page = vp->vp_segs[0].start >> PAGE_SHIFT;
-	vp->vp_npages = (end >> PAGE_SHIFT) - vp->vp_first_page;
+	vp->vp_npages =
+	    (end >> PAGE_SHIFT) - vp->vp_first_page - VM_BUG(vp, B30);
 	/* Both are below 2^52 pages' worth; neither sum overflows. */
 	vp->vp_array_size =
 	    (vp->vp_npages * sizeof(struct vm_page) + PDRMASK) & ~PDRMASK;
@@ -270,6 +271,7 @@ vm_phys_create(struct sim *sim, struct kmem *km,
 		error = ENOMEM;
 		goto fail;
 	}
+	vp->vp_private->vpp_bugs = vpc->vpc_bugs;
 	vp->vp_private->vpp_eager = vpc->vpc_eager;
 	vp->vp_private->vpp_no_pgcache = vpc->vpc_no_page_cache;
 	mtx_init(&vp->vp_private->vpp_wait_lock, "vm domainset", 0);
@@ -303,6 +305,8 @@ vm_phys_create(struct sim *sim, struct kmem *km,
 	place_segs(vp);
 	error = create_pristine(vp);
 	if (error == 0)
+		error = vm_reserv_create(vp, vpc);
+	if (error == 0)
 		error = vm_phys_boot(vp, vpc);
 	if (error != 0)
 		goto fail;
@@ -325,6 +329,7 @@ vm_phys_destroy(struct vm_phys *vp)
 		return;
 	km = vp->vp_kmem;
 	vpp = vp->vp_private;
+	vm_reserv_destroy(vp);
 	if (vpp != NULL) {
 		vm_pgcache_destroy(vp);
 		mtx_destroy(&vpp->vpp_wait_lock);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The checker of physical memory: invariants 34 to 37 and 43 (the numbering is
+ * The checker of physical memory: invariants 34 to 39 and 43 (the numbering is
  * that of pmap_check.c).
  *
  *	34  a page is on a queue, in a cache or handed out, and only one of
  *	    these; they add up to the domain
  *	35  blocks are aligned, within one segment and one pool; only their heads
  *	    have an order; no two free buddies; queue counts and links are right
- *	36  free_count is what the queues hold
+ *	36  free_count is what the queues hold, and what reservations have not
+ *	    handed out
  *	37  phys_addr, segind and the place in the page array agree
+ *	38  reservations: vm_reserv_check.c
+ *	39
  *	43  no lock is held, and no thread waits for memory
  *
  * Who owns a page that was handed out is known above: there 34 is completed.
@@ -20,7 +23,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "phys/vm_phys_impl.h"
+#include "phys/vm_reserv_impl.h"
 
 struct check {
 	struct vm_phys *c_vp;
@@ -332,7 +335,7 @@ static void
 check_domain(struct check *c, int domain)
 {
 	struct vm_domain *vmd = c->c_vp->vp_domains[domain];
-	uint64_t cached, free;
+	uint64_t cached, free, slots;
 
 	c->c_domain = domain;
 	c->c_queued = 0;
@@ -347,8 +350,9 @@ check_domain(struct check *c, int domain)
 		check_pristine(c, c->c_list);
 	}
 	cached = check_caches(c);
+	slots = vm_reserv_free_slots(c->c_vp, domain);
 	if (c->c_queued + vmd->vmd_out != vmd->vmd_page_count ||
-	    cached > vmd->vmd_out) {
+	    cached + slots > vmd->vmd_out) {
 		violation(c, 34,
 		    "domain %d: %ju pages free, %ju cached and allocated (%ju "
 		    "cached), of %ju",
@@ -357,9 +361,12 @@ check_domain(struct check *c, int domain)
 	}
 	/* Relaxed: nobody changes it now. */
 	free = atomic_load_explicit(&vmd->vmd_free_count, memory_order_relaxed);
-	if (free != c->c_queued) {
-		violation(c, 36, "domain %d: free_count %ju, %ju pages queued",
-		    domain, (uintmax_t)free, (uintmax_t)c->c_queued);
+	if (free != c->c_queued + slots) {
+		violation(c, 36,
+		    "domain %d: free_count %ju, %ju pages queued, %ju in "
+		    "reservations",
+		    domain, (uintmax_t)free, (uintmax_t)c->c_queued,
+		    (uintmax_t)slots);
 	}
 }
 
@@ -416,5 +423,5 @@ vm_phys_check(struct vm_phys *vp,
 		check_domain(&c, d);
 	check_blacklist(&c);
 	check_locks(&c);
-	return (c.c_violations);
+	return (c.c_violations + vm_reserv_check(vp, fn, arg));
 }

@@ -13,6 +13,7 @@
  *	c - constant once the machine is created
  */
 
+#include "kern/bug.h"
 #include "kern/kassert.h"
 #include "phys/vm_phys.h"
 #include "sim/sim.h"
@@ -64,9 +65,9 @@ struct vm_domain {
 	struct vm_freelist vmd_lists[VM_NFREELIST];
 	uint64_t vmd_out; /* (l) of vmd_page_count, not on a queue */
 
-	/* Pages on queues that nobody has reserved yet. */
+	/* Pages on queues, and slots of reservations, nobody has charged. */
 	_Alignas(CACHE_PAIR_SIZE) _Atomic uint64_t vmd_free_count; /* (a) */
-	_Atomic uint64_t vmd_freed; /* (a) pages ever freed to the queues */
+	_Atomic uint64_t vmd_freed; /* (a) grows when pages can be had again */
 };
 
 /* Assumed, as recollected of uma(9): a bucket has at most 256 items. */
@@ -106,6 +107,7 @@ struct vm_phys_private {
 	size_t vpp_blacklist_size; /* (c) bytes allocated */
 	bool vpp_eager;            /* (c) */
 	bool vpp_no_pgcache;       /* (c) */
+	uint64_t vpp_bugs;         /* (c) of kern/bug.h */
 
 	struct vm_pgcache *_Atomic vpp_pgcaches; /* (a) never shortened */
 
@@ -117,6 +119,8 @@ struct vm_phys_private {
 	_Atomic uint32_t vpp_nthreads; /* (a) attached threads */
 	uint32_t vpp_nidle;            /* (w) of those */
 };
+
+#define VM_BUG(vp, name) BUG_IN((vp)->vp_private->vpp_bugs, name)
 
 static inline int
 vm_phys_segind(const struct vm_phys *vp, const struct vm_phys_seg *seg)

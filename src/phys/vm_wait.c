@@ -88,9 +88,8 @@ vm_wait_wakeup(struct vm_phys *vp)
 	wake(vp, vmw);
 }
 
-/* Pages that an ordinary request may take off the queues now. */
-static uint64_t
-available(struct vm_phys *vp)
+uint64_t
+vm_available_pages(struct vm_phys *vp)
 {
 	const struct vm_domain *vmd;
 	uint64_t free, sum = 0;
@@ -110,7 +109,7 @@ available(struct vm_phys *vp)
 static bool
 has_enough(struct vm_phys *vp, uint64_t npages)
 {
-	return (npages != 0 && available(vp) >= npages);
+	return (npages != 0 && vm_available_pages(vp) >= npages);
 }
 
 void
@@ -209,7 +208,7 @@ vm_wait_min(struct vm_phys *vp, uint64_t npages)
 
 	for (;;) {
 		since = vm_wait_token(vp);
-		if (available(vp) >= npages)
+		if (vm_available_pages(vp) >= npages)
 			return;
 		wait_for(vp, since, npages);
 	}

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pmap/bug.h"
+
 #define NLOCKS_DEFAULT 256u /* Source: FreeBSD releng/12.1, MAXCPU */
 #define NLOCKS_MAX     1048576u
 
@@ -20,6 +22,45 @@ static const char *const layout_names[PVL_COUNT] = {
 	[PVL_SPARSE] = "sparse",
 	[PVL_SEGMENT] = "segment",
 };
+
+static const char *const version_names[PMAP_VERSION_COUNT] = {
+	[PMAP_MAIN] = "main",
+	[PMAP_14] = "14",
+	[PMAP_12_3] = "12.3",
+	[PMAP_12_1] = "12.1",
+};
+static const char *const di_names[] = {
+	[PMAP_DI_LOCKLESS] = "lockless",
+	[PMAP_DI_MUTEX] = "mutex",
+};
+static const char *const tlb_names[] = {
+	[PMAP_TLB_NONE] = "none",
+	[PMAP_TLB_DIRECT] = "direct",
+	[PMAP_TLB_ASSOC] = "assoc",
+	[PMAP_TLB_ADVERSARIAL] = "adversarial",
+};
+static const char *const ipi_names[] = {
+	[PMAP_IPI_SYNC] = "sync",
+	[PMAP_IPI_MAILBOX] = "mailbox",
+};
+static const char *const onoff_names[] = { "on", "off" };
+
+/* Options that are one word of a list; the first is the default. */
+#define CHOICE(list) (list), sizeof(list) / sizeof((list)[0])
+static const struct {
+	const char *name;
+	const char *const *words;
+	size_t nwords;
+} choices[] = {
+	{ "pmap", CHOICE(version_names) },
+	{ "di", CHOICE(di_names) },
+	{ "tlb", CHOICE(tlb_names) },
+	{ "superpages", CHOICE(onoff_names) },
+	{ "reserv", CHOICE(onoff_names) },
+	{ "pcid", CHOICE(onoff_names) },
+	{ "ipi", CHOICE(ipi_names) },
+};
+#define NCHOICES (sizeof(choices) / sizeof(choices[0]))
 
 /* The columns of the review, and what they stand for. */
 static const struct {
@@ -49,6 +90,12 @@ say(char *err, size_t errsize, const char *fmt, ...)
 	(void)vsnprintf(err, errsize, fmt, ap);
 	va_end(ap);
 	return (EINVAL);
+}
+
+const char *
+pmap_version_name(enum pmap_version pv)
+{
+	return (version_names[pv]);
 }
 
 static const struct pv_lock_ops *
@@ -92,13 +139,89 @@ option_value(const char *word, const char *name)
 	return (NULL);
 }
 
+/* Choice number i has been made: the word-th. */
+static void
+set_choice(struct design *d, size_t i, size_t word)
+{
+	switch (i) {
+	case 0:
+		d->d_pmap = (enum pmap_version)word;
+		break;
+	case 1:
+		d->d_di = (enum pmap_di_kind)word;
+		break;
+	case 2:
+		d->d_tlb = (enum pmap_tlb_kind)word;
+		break;
+	case 3:
+		d->d_no_superpages = word != 0;
+		break;
+	case 4:
+		d->d_no_reserv = word != 0;
+		break;
+	case 5:
+		d->d_no_pcid = word != 0;
+		break;
+	default:
+		d->d_ipi = (enum pmap_ipi_kind)word;
+		break;
+	}
+}
+
+/* Returns 0, EINVAL, or -1 if the word is no such option. */
+static int
+parse_choice(const char *word, struct design *d, char *err, size_t errsize)
+{
+	char list[64] = "";
+	const char *v = NULL;
+	size_t i, j, n = 0;
+
+	for (i = 0; i < NCHOICES; i++) {
+		v = option_value(word, choices[i].name);
+		if (v != NULL)
+			break;
+	}
+	if (v == NULL)
+		return (-1);
+	for (j = 0; j < choices[i].nwords; j++) {
+		if (strcmp(v, choices[i].words[j]) == 0) {
+			set_choice(d, i, j);
+			return (0);
+		}
+	}
+	for (j = 0; j < choices[i].nwords && n < sizeof(list); j++)
+		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s",
+		    j == 0 ? "" : "|", choices[i].words[j]);
+	return (say(err, errsize, "option \"%s\": expected %s=%s", word,
+	    choices[i].name, list));
+}
+
+/* More than one may be switched on. */
+static int
+parse_bug(const char *name, struct design *d, char *err, size_t errsize)
+{
+	enum bug b = bug_lookup(name);
+
+	if (b == NBUGS)
+		return (say(err, errsize, "unknown bug \"%s\"", name));
+	d->d_bugs |= UINT64_C(1) << b;
+	return (0);
+}
+
 static int
 parse_option(const char *word, struct design *d, char *err, size_t errsize)
 {
 	const char *v;
 	char *end;
 	unsigned long n;
+	int error;
 
+	error = parse_choice(word, d, err, errsize);
+	if (error >= 0)
+		return (error);
+	v = option_value(word, "bug");
+	if (INVARIANTS_ENABLED && v != NULL)
+		return (parse_bug(v, d, err, errsize));
 	if (strcmp(word, "batch") == 0) {
 		d->d_batch = true;
 		return (0);
@@ -151,7 +274,8 @@ parse_option(const char *word, struct design *d, char *err, size_t errsize)
 	}
 	return (say(err, errsize,
 	    "unknown option \"%s\" of layout %s: expected batch, "
-	    "chunks=domain|global%s",
+	    "chunks=domain|global, pmap, superpages, reserv, di, tlb, pcid, "
+	    "ipi%s",
 	    word, pv_layout_name(d->d_layout),
 	    d->d_layout == PVL_HASHED         ? ", locks=N, pad"
 		: d->d_layout == PVL_PTRARRAY ? ", wart=tight|alloc"

@@ -11,8 +11,9 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "lock/lock_profile.h"
 #include "lock/witness.h"
-#include "pmap/pmap_var.h"
+#include "pmap/mmu.h"
 
 #define LIMIT_PAGES_MIN 64
 
@@ -42,6 +43,7 @@ machine_fini(struct machine *m)
 		    ("machine destroyed with live pmap %p", (void *)pmap));
 		TAILQ_REMOVE(&m->ma_pmaps, pmap, pm_zone_all);
 		mtx_destroy(&pmap->pm_mtx);
+		pmap_mmu_free(pmap);
 		kmem_free(
 		    m->ma_kmem, pmap, sizeof(*pmap), M_PMAP, KMEM_ANYDOMAIN);
 	}
@@ -53,6 +55,8 @@ machine_fini(struct machine *m)
 		    M_MACHINE,
 		    m->ma_design.d_chunks_global ? KMEM_ANYDOMAIN : i);
 	}
+	mmu_destroy(m);
+	pmap_di_destroy(m);
 	pv_table_destroy(m->ma_pvt);
 	if (m->ma_vp != NULL)
 		vm_phys_destroy(m->ma_vp);
@@ -109,6 +113,8 @@ machine_build(struct machine *m, const struct machine_config *mc, char *err,
 		.vpc_blacklist = mc->mc_blacklist,
 		.vpc_nblacklist = mc->mc_nblacklist,
 		.vpc_limit_pages = mc->mc_limit_pages,
+		.vpc_no_reserv = m->ma_design.d_no_reserv,
+		.vpc_bugs = m->ma_design.d_bugs,
 	};
 	const char *why = "out of host memory";
 	int error;
@@ -127,6 +133,10 @@ machine_build(struct machine *m, const struct machine_config *mc, char *err,
 	m->ma_ndomains = m->ma_vp->vp_ndomains;
 	error = chunk_lists_create(m);
 	if (error == 0)
+		error = pmap_di_create(m);
+	if (error == 0)
+		error = mmu_create(m);
+	if (error == 0)
 		error = pv_table_create(
 		    m->ma_vp, m->ma_kmem, &m->ma_design, &m->ma_pvt);
 	if (error != 0)
@@ -144,6 +154,9 @@ config_check(const struct machine_config *mc, struct design *d, char *err,
 
 	if (mc->mc_map == NULL)
 		return (sayerr(EINVAL, err, errsize, "no memory map given"));
+	if (mc->mc_check_ops && !INVARIANTS_ENABLED)
+		return (sayerr(EINVAL, err, errsize,
+		    "operations are checked only in builds with invariants"));
 	/* Of a map that no reader made; the arenas are made by it. */
 	if (mc->mc_map->mm_ndomains < 1 || mc->mc_map->mm_ndomains > MAXMEMDOM)
 		return (sayerr(EINVAL, err, errsize,
@@ -194,6 +207,12 @@ machine_create(const struct machine_config *mc, struct machine **mp, char *err,
 	}
 	m->ma_kmem = km;
 	m->ma_design = d;
+	m->ma_rules = pmap_rules[d.d_pmap];
+	m->ma_superpages = !d.d_no_superpages;
+	m->ma_check_ops = mc->mc_check_ops;
+	/* Relaxed: nobody knows the machine yet. */
+	atomic_store_explicit(&m->ma_pt_limit, -1, memory_order_relaxed);
+	atomic_store_explicit(&m->ma_pv_limit, -1, memory_order_relaxed);
 	m->ma_ncpus = mc->mc_ncpus != 0 ? mc->mc_ncpus : 1;
 	TAILQ_INIT(&m->ma_pmaps);
 	TAILQ_INIT(&m->ma_pmaps_free);
@@ -232,8 +251,8 @@ machine_destroy(struct machine *m, FILE *out)
 	return (kmem_destroy(km, out));
 }
 
-int
-machine_thread_attach(struct machine *m, unsigned cpu)
+static int
+thread_attach(struct machine *m, unsigned cpu)
 {
 	struct thread *other = curthread(), *td;
 	int domain, error;
@@ -248,17 +267,35 @@ machine_thread_attach(struct machine *m, unsigned cpu)
 	error = lock_thread_attach(td);
 	if (error != 0)
 		goto detach;
-	error = vm_pgcache_attach(m->ma_vp, td);
+	error = pmap_di_attach(m, td);
 	if (error != 0)
 		goto unlock;
+	error = vm_pgcache_attach(m->ma_vp, td);
+	if (error != 0)
+		goto undelay;
 	return (0);
 
+undelay:
+	pmap_di_detach(m, td);
 unlock:
 	lock_thread_detach(td);
 detach:
 	sim_thread_detach(td);
 	/* The caller's attachment to another machine is current as before. */
 	sim_thread_switch(other);
+	return (error);
+}
+
+int
+machine_thread_attach(struct machine *m, unsigned cpu)
+{
+	int error;
+
+	if (m->ma_check_ops)
+		pmap_op_enter(m);
+	error = thread_attach(m, cpu);
+	if (m->ma_check_ops)
+		pmap_op_leave(m, NULL);
 	return (error);
 }
 
@@ -272,9 +309,14 @@ machine_thread_detach(struct machine *m)
 	KASSERT(td->td_pv_held == NULL,
 	    ("thread %u leaves with pv list lock %p", td->td_id,
 		td->td_pv_held));
+	if (m->ma_check_ops)
+		pmap_op_enter(m);
 	vm_pgcache_detach(m->ma_vp, td);
+	pmap_di_detach(m, td);
 	lock_thread_detach(td);
 	sim_thread_detach(td);
+	if (m->ma_check_ops)
+		pmap_op_leave(m, NULL);
 }
 
 void
@@ -353,6 +395,21 @@ check_line(void *arg, int inv, const char *text)
 		(void)fprintf(co->co_out, "inv %d: %s\n", inv, text);
 }
 
+/* 44: the lists of held locks that the profile keeps are empty. */
+static unsigned
+check_profile(struct machine *m, struct check_out *co)
+{
+	unsigned held = lock_profile_held(m->ma_sim);
+	char text[64];
+
+	if (held == 0)
+		return (0);
+	(void)snprintf(text, sizeof(text),
+	    "%u locks are still on the profile's held lists", held);
+	check_line(co, 44, text);
+	return (1);
+}
+
 static void
 check_lock_line(void *arg, const char *text)
 {
@@ -366,7 +423,10 @@ machine_check(struct machine *m, FILE *out)
 	unsigned n;
 
 	n = pmap_check(m, check_line, &co);
+	n += pmap_di_check(m, check_line, &co);
+	n += mmu_check(m, check_line, &co);
 	n += vm_phys_check(m->ma_vp, check_line, &co);
 	n += lock_env_check(m->ma_sim, check_lock_line, &co);
+	n += check_profile(m, &co);
 	return (n);
 }

@@ -12,11 +12,12 @@
  * Source: FreeBSD main (2024), amd64 pmap.c.
  */
 
-#include "pmap/pmap_var.h"
+#include "pmap/mmu.h"
 
 struct pmap *
 pmap_alloc(struct machine *m)
 {
+	PMAP_OPERATION(m);
 	struct pmap *pmap;
 
 	mtx_lock(&m->ma_zone_mtx);
@@ -32,8 +33,13 @@ pmap_alloc(struct machine *m)
 	    m->ma_kmem, sizeof(*pmap), CACHE_PAIR_SIZE, M_PMAP, KMEM_ANYDOMAIN);
 	if (pmap == NULL)
 		return (NULL);
-	mtx_init(&pmap->pm_mtx, "pmap", LO_DUPOK);
 	pmap->pm_machine = m;
+	if (pmap_mmu_alloc(pmap) != 0) {
+		kmem_free(
+		    m->ma_kmem, pmap, sizeof(*pmap), M_PMAP, KMEM_ANYDOMAIN);
+		return (NULL);
+	}
+	mtx_init(&pmap->pm_mtx, "pmap", LO_DUPOK);
 	pmap->pm_vp = m->ma_vp;
 	TAILQ_INIT(&pmap->pm_pvchunk);
 	mtx_lock(&m->ma_zone_mtx);
@@ -45,6 +51,7 @@ pmap_alloc(struct machine *m)
 void
 pmap_free(struct pmap *pmap)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	struct machine *m = pmap->pm_machine;
 
 	KASSERT(!pmap->pm_live, ("pmap %p freed alive", (void *)pmap));
@@ -56,6 +63,7 @@ pmap_free(struct pmap *pmap)
 enum kern_return
 pmap_pinit(struct pmap *pmap)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	struct vm_page *m;
 
 	KASSERT(!pmap->pm_live, ("pmap %p is live already", (void *)pmap));
@@ -68,11 +76,15 @@ pmap_pinit(struct pmap *pmap)
 	 * hold it for a moment.
 	 */
 	PMAP_LOCK(pmap);
+	pmap_mmu_init(pmap);
 	pmap->pm_root_page = m;
 	pmap->pm_pml4 = PHYS_TO_DMAP(pmap->pm_vp, VM_PAGE_TO_PHYS(m));
 	pmap->pm_stats.wired_count = 0;
 	pmap->pm_chunk_quirk = false;
-	pmap_resident_add(pmap, 1 - pmap_resident(pmap));
+	KASSERT(vm_radix_is_empty(&pmap->pm_root),
+	    ("pmap %p has saved page tables", (void *)pmap));
+	pmap_resident_add(pmap,
+	    pmap->pm_machine->ma_rules.pr_counts_root - pmap_resident(pmap));
 	pmap->pm_live = true;
 	PMAP_UNLOCK(pmap);
 	return (KERN_SUCCESS);
@@ -81,15 +93,19 @@ pmap_pinit(struct pmap *pmap)
 void
 pmap_release(struct pmap *pmap)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	struct vm_page *m = pmap->pm_root_page;
 
+	pmap_mmu_assert_idle(pmap);
 	PMAP_LOCK(pmap);
-	if (pmap_resident(pmap) != 1)
+	if (pmap_resident(pmap) != pmap->pm_machine->ma_rules.pr_counts_root)
 		panic("pmap %p released with resident count %jd", (void *)pmap,
 		    (intmax_t)pmap_resident(pmap));
 	KASSERT(TAILQ_EMPTY(&pmap->pm_pvchunk),
 	    ("pmap %p released with pv chunks", (void *)pmap));
-	pmap_resident_add(pmap, -1);
+	KASSERT(vm_radix_is_empty(&pmap->pm_root),
+	    ("pmap %p released with saved page tables", (void *)pmap));
+	pmap_resident_add(pmap, -pmap_resident(pmap));
 	pmap->pm_pml4 = NULL;
 	pmap->pm_root_page = NULL;
 	pmap->pm_live = false;
@@ -99,49 +115,52 @@ pmap_release(struct pmap *pmap)
 	vm_page_free(pmap->pm_vp, m);
 }
 
-uint64_t
-pmap_resident_count(struct pmap *pmap)
-{
-	return ((uint64_t)pmap_resident(pmap));
-}
-
-uint64_t
-pmap_wired_count(struct pmap *pmap)
-{
-	int64_t n;
-
-	PMAP_LOCK(pmap);
-	n = pmap->pm_stats.wired_count;
-	PMAP_UNLOCK(pmap);
-	return ((uint64_t)n);
-}
-
-/* The leaf entry of va, 0 for none.  The pmap is locked. */
+/*
+ * The leaf entry of va, 0 for none, and the 4 KB page in *pap.  A superpage's entry
+ * has PG_PS and is returned as it is.  The pmap is locked.
+ */
 static pt_entry_t
-pmap_leaf(struct pmap *pmap, vm_offset_t va)
+pmap_leaf(struct pmap *pmap, vm_offset_t va, vm_paddr_t *pap, bool *superp)
 {
-	pt_entry_t pde, pte;
-	pte_t *p;
+	pt_entry_t e;
+	pte_t *pde;
 
+	*pap = 0;
+	*superp = false;
 	/* Above, the tables' indices would start again from 0. */
 	if (va >= VM_MAXUSER_ADDRESS)
 		return (0);
-	p = pmap_pte_pde(pmap, va, &pde);
-	if (p == NULL)
+	pde = pmap_pde(pmap, va);
+	if (pde == NULL)
 		return (0);
-	pte = pte_load(p);
-	return ((pte & PG_V) != 0 ? pte : 0);
+	e = pte_load(pde);
+	if ((e & PG_V) == 0)
+		return (0);
+	if ((e & PG_PS) != 0) {
+		*superp = true;
+		*pap = (e & PG_PS_FRAME) |
+		    (va & PDRMASK & ~(vm_offset_t)PAGE_MASK);
+		return (e);
+	}
+	e = pte_load(pmap_pde_to_pte(pmap, e, va));
+	if ((e & PG_V) == 0)
+		return (0);
+	*pap = e & PG_FRAME;
+	return (e);
 }
 
 vm_paddr_t
 pmap_extract(struct pmap *pmap, vm_offset_t va)
 {
+	PMAP_OPERATION(pmap->pm_machine);
+	vm_paddr_t pa;
 	pt_entry_t pte;
+	bool super;
 
 	PMAP_LOCK(pmap);
-	pte = pmap_leaf(pmap, va);
+	pte = pmap_leaf(pmap, va, &pa, &super);
 	PMAP_UNLOCK(pmap);
-	return (pte == 0 ? 0 : (pte & PG_FRAME) | (va & PAGE_MASK));
+	return (pte == 0 ? 0 : pa | (va & PAGE_MASK));
 }
 
 /* One more reference, unless references are blocked. */
@@ -175,15 +194,19 @@ vm_page_unhold(struct vm_page *m)
 struct vm_page *
 pmap_extract_and_hold(struct pmap *pmap, vm_offset_t va, vm_prot_t prot)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	struct vm_page *m = NULL;
+	vm_paddr_t pa;
 	pt_entry_t pte;
+	bool super;
 
 	PMAP_LOCK(pmap);
-	pte = pmap_leaf(pmap, va);
+	pte = pmap_leaf(pmap, va, &pa, &super);
 	if (pte != 0 && ((prot & VM_PROT_WRITE) == 0 || (pte & PG_RW) != 0)) {
 		/* A device's memory has no descriptor (B27). */
-		m = PHYS_TO_VM_PAGE(pmap->pm_vp, pte & PG_FRAME);
-		if (m != NULL && (m->segind == 0 || !vm_page_hold(m)))
+		m = PHYS_TO_VM_PAGE(pmap->pm_vp, pa);
+		if ((m != NULL || BUG(pmap->pm_machine, B27)) &&
+		    (m->segind == 0 || !vm_page_hold(m)))
 			m = NULL;
 	}
 	PMAP_UNLOCK(pmap);
@@ -193,6 +216,7 @@ pmap_extract_and_hold(struct pmap *pmap, vm_offset_t va, vm_prot_t prot)
 bool
 pmap_is_prefaultable(struct pmap *pmap, vm_offset_t va)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	pt_entry_t pde;
 	pte_t *pte;
 	bool rv;
@@ -209,16 +233,19 @@ pmap_is_prefaultable(struct pmap *pmap, vm_offset_t va)
 int
 pmap_mincore(struct pmap *pmap, vm_offset_t va, vm_paddr_t *pap)
 {
+	PMAP_OPERATION(pmap->pm_machine);
+	vm_paddr_t pa;
 	pt_entry_t pte;
-	int val = 0;
+	bool super;
+	int val;
 
 	PMAP_LOCK(pmap);
-	pte = pmap_leaf(pmap, va);
+	pte = pmap_leaf(pmap, va, &pa, &super);
 	PMAP_UNLOCK(pmap);
 	*pap = 0;
 	if (pte == 0)
 		return (0);
-	val = MINCORE_INCORE;
+	val = super ? MINCORE_INCORE | MINCORE_SUPER : MINCORE_INCORE;
 	if ((pte & (PG_M | PG_RW)) == (PG_M | PG_RW))
 		val |= MINCORE_MODIFIED | MINCORE_MODIFIED_OTHER;
 	if ((pte & PG_A) != 0)
@@ -227,6 +254,6 @@ pmap_mincore(struct pmap *pmap, vm_offset_t va, vm_paddr_t *pap)
 	if ((val & (MINCORE_MODIFIED_OTHER | MINCORE_REFERENCED_OTHER)) !=
 		(MINCORE_MODIFIED_OTHER | MINCORE_REFERENCED_OTHER) &&
 	    (pte & PG_MANAGED) != 0)
-		*pap = pte & PG_FRAME;
+		*pap = pa;
 	return (val);
 }

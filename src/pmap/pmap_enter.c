@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Making mappings: pmap_enter(), the speculative pmap_enter_quick() and
- * pmap_enter_object(), and fork's pmap_copy().
+ * Making mappings: pmap_enter(), and the speculative pmap_enter_quick() and
+ * pmap_enter_object().
  *
  * What all have in common: the reference on the page table comes first, then the
  * pv entry, then the pv list insertion under the page's pv list lock, and the
@@ -12,28 +12,8 @@
  * Source: FreeBSD main (2024), amd64 pmap.c.
  */
 
-#include "pmap/pmap_var.h"
-
-/*
- * The bits that select a memory type in a 4 KB entry.
- * Source: AMD64 manual, volume 2, 7.8: bits 0, 1, 2 of the PAT index are PWT,
- * PCD, PAT.
- */
-static pt_entry_t
-pmap_cache_bits(int32_t pat_mode)
-{
-	pt_entry_t bits = 0;
-
-	if (__predict_true(pat_mode == 0))
-		return (0);
-	if ((pat_mode & 1) != 0)
-		bits |= PG_NC_PWT;
-	if ((pat_mode & 2) != 0)
-		bits |= PG_NC_PCD;
-	if ((pat_mode & 4) != 0)
-		bits |= PG_PTE_PAT;
-	return (bits);
-}
+#include "pmap/pmap_enter.h"
+#include "pmap/pmap_superpage.h"
 
 static pt_entry_t
 pmap_new_pte(const struct vm_page *m, vm_prot_t prot, uint32_t flags)
@@ -55,19 +35,6 @@ pmap_new_pte(const struct vm_page *m, vm_prot_t prot, uint32_t flags)
 	else if ((pte & PG_RW) != 0)
 		pte |= PG_M;
 	return (pte);
-}
-
-/* Insert pv, of va, for m.  The pv list lock is taken and stays in *held. */
-static inline void
-pmap_pv_insert(struct pmap *pmap, struct pv_entry *pv, vm_offset_t va,
-    struct vm_page *m, struct pv_held *held)
-{
-	pv->pv_va = va;
-	CHANGE_PV_LIST_LOCK(
-	    pmap->pm_machine->ma_pvt, held, m, VM_PAGE_TO_PHYS(m));
-	PV_LIST_ASSERT_LOCKED(pmap->pm_machine->ma_pvt, m);
-	pv_list_insert_tail(&m->md.pv_list, pv);
-	md_gen_bump(&m->md);
 }
 
 /*
@@ -95,7 +62,8 @@ pmap_enter_displace(
 	if ((old & (PG_M | PG_RW)) == (PG_M | PG_RW))
 		vm_page_dirty(om);
 	if ((old & PG_A) != 0) {
-		pmap_invalidate_page(pmap, va);
+		if (!BUG(pmap->pm_machine, B3))
+			pmap_invalidate_page(pmap, va);
 		vm_page_aflag_set(om, PGA_REFERENCED);
 	}
 	CHANGE_PV_LIST_LOCK(pmap->pm_machine->ma_pvt, held, om, old & PG_FRAME);
@@ -105,6 +73,19 @@ pmap_enter_displace(
 		panic("pmap_enter: no pv entry for va %#jx, page %#jx",
 		    (uintmax_t)va, (uintmax_t)(old & PG_FRAME));
 	pmap_clear_writeable_if_unmapped(om, held->pv_pvh);
+	return (pv);
+}
+
+/* B4: what was displaced is given back, entry and all, before there is another. */
+static struct pv_entry *
+pmap_enter_b4(struct pmap *pmap, struct pv_entry *pv, struct vm_page *mpte,
+    struct pv_held *held)
+{
+	free_pv_entry(pmap, pv);
+	ptp_ref_add(mpte, UINT32_MAX);
+	TEST_POINT(pmap->pm_machine, TP_ENTER_DISPLACED);
+	pv = get_pv_entry(pmap, held);
+	ptp_ref_add(mpte, 1);
 	return (pv);
 }
 
@@ -130,15 +111,37 @@ pmap_enter_same(struct pmap *pmap, vm_offset_t va, struct vm_page *m,
 		pmap_invalidate_page(pmap, va);
 }
 
+/* pmap_enter() of 2 MB, the pmap not yet locked. */
+static enum kern_return
+pmap_enter_super(struct pmap *pmap, vm_offset_t va, struct vm_page *m,
+    pt_entry_t newpte, uint32_t flags)
+{
+	struct pv_held held = PV_HELD_NONE;
+	enum kern_return rv;
+
+	if (((va | VM_PAGE_TO_PHYS(m)) & PDRMASK) != 0)
+		return (KERN_INVALID_ARGUMENT);
+	KASSERT((newpte & PG_MANAGED) == 0 || m->psind > 0,
+	    ("pmap_enter: psind 1, page %#jx has %u",
+		(uintmax_t)VM_PAGE_TO_PHYS(m), m->psind));
+	PMAP_LOCK(pmap);
+	rv = pmap_enter_pde(
+	    pmap, va, pmap_pte_to_pde_cache(newpte) | PG_PS, flags, m, &held);
+	pv_release_lock(pmap->pm_machine->ma_pvt, &held);
+	PMAP_UNLOCK(pmap);
+	return (rv);
+}
+
 enum kern_return
 pmap_enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot,
     uint32_t flags, int psind)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	struct machine *ma = pmap->pm_machine;
 	struct pv_held held = PV_HELD_NONE;
 	struct pv_entry *pv;
 	struct vm_page *mpte;
-	pt_entry_t newpte, old;
+	pt_entry_t e, newpte, old;
 	enum kern_return rv = KERN_SUCCESS;
 	bool nosleep = (flags & PMAP_ENTER_NOSLEEP) != 0;
 	pte_t *pde, *pte;
@@ -151,16 +154,25 @@ pmap_enter(struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot,
 	    ("pmap_enter: access %#x exceeds protection %#x", flags, prot));
 	KASSERT((flags & ~(0xffu | PMAP_ENTER_NOSLEEP | PMAP_ENTER_WIRED)) == 0,
 	    ("pmap_enter: flags %#x", flags));
-	if (psind != 0)
-		return (KERN_INVALID_ARGUMENT);
 	newpte = pmap_new_pte(m, prot, flags);
+	if (__predict_false(psind != 0)) {
+		if (psind != 1)
+			return (KERN_INVALID_ARGUMENT);
+		return (pmap_enter_super(pmap, va, m, newpte, flags));
+	}
 
 	PMAP_LOCK(pmap);
 retry:
 	pde = pmap_pde(pmap, va);
-	if (__predict_true(pde != NULL && (pte_load(pde) & PG_V) != 0)) {
-		mpte = PHYS_TO_VM_PAGE(pmap->pm_vp, pte_load(pde) & PG_FRAME);
-		pte = pmap_pde_to_pte(pmap, pte_load(pde), va);
+	e = pde == NULL ? 0 : pte_load(pde);
+	if (__predict_false((e & PG_PS) != 0)) {
+		/* It is split; if it goes, its tables may, too. */
+		e = pmap_demote_pde_locked(pmap, pde, va, &held) ? pte_load(pde)
+								 : 0;
+	}
+	if (__predict_true((e & PG_V) != 0)) {
+		mpte = PHYS_TO_VM_PAGE(pmap->pm_vp, e & PG_FRAME);
+		pte = pmap_pde_to_pte(pmap, e, va);
 		ptp_ref_add(mpte, 1);
 	} else {
 		mpte = pmap_allocpte(pmap, va, nosleep ? NULL : &held);
@@ -179,7 +191,7 @@ retry:
 		pmap->pm_stats.wired_count += (int64_t)((newpte & PG_W) != 0) -
 		    (int64_t)((old & PG_W) != 0);
 		pmap_enter_same(pmap, va, m, pte, newpte);
-		goto out;
+		goto promote;
 	}
 
 	/*
@@ -190,14 +202,15 @@ retry:
 	pv = NULL;
 	if ((newpte & PG_MANAGED) != 0 &&
 	    (old & (PG_V | PG_MANAGED)) != (PG_V | PG_MANAGED)) {
-		pv = get_pv_entry(pmap);
+		pv = get_pv_entry(pmap, &held);
 		if (__predict_false(pv == NULL)) {
 			pmap_abort_ptp(pmap, va, mpte);
 			if (nosleep) {
 				rv = KERN_RESOURCE_SHORTAGE;
 				goto out;
 			}
-			pmap_wait_for_pages(pmap, va);
+			pv_release_lock(ma->ma_pvt, &held);
+			pmap_wait_for_pages(pmap, va, 1, 0, true);
 			goto retry;
 		}
 	}
@@ -216,14 +229,24 @@ retry:
 			(void)pmap_enter_displace(pmap, va, pte, &held);
 		if (pv != NULL && (newpte & PG_MANAGED) == 0)
 			free_pv_entry(pmap, pv);
+		else if (BUG(ma, B4) && pv != NULL)
+			pv = pmap_enter_b4(pmap, pv, mpte, &held);
 	}
 	if ((newpte & PG_MANAGED) != 0) {
-		pmap_pv_insert(pmap, pv, va, m, &held);
+		CHANGE_PV_LIST_LOCK(ma->ma_pvt, &held, m, newpte & PG_FRAME);
+		pmap_pv_insert(pmap, pv, va, m);
 		/* Before the entry is visible, under the pv list lock. */
 		if ((newpte & PG_RW) != 0)
 			vm_page_aflag_set(m, PGA_WRITEABLE);
 	}
 	pte_store(pte, newpte);
+	TEST_POINT(ma, TP_ENTER_STORED);
+	if (BUG(ma, B3))
+		pmap_invalidate_page(pmap, va);
+promote:
+	if (pmap_may_promote(pmap, ptp_ref(mpte), m))
+		(void)pmap_promote_pde(
+		    pmap, pmap_pde(pmap, va), va, mpte, &held);
 out:
 	pv_release_lock(ma->ma_pvt, &held);
 	PMAP_UNLOCK(pmap);
@@ -232,19 +255,34 @@ out:
 
 /*
  * The page table of va, with one more reference, for a mapping that may as well
- * not be made.  hint: the one used last, or NULL.
+ * not be made.  hint: the one used last, or NULL.  NULL where there is a
+ * superpage, or no memory.
  */
 static struct vm_page *
 pmap_quick_ptp(struct pmap *pmap, vm_offset_t va, struct vm_page *hint)
 {
+	pte_t *pde;
+
 	if (hint != NULL && hint->pindex == va >> PDRSHIFT) {
+		KASSERT((pte_load(pmap_pde(pmap, va)) & (PG_FRAME | PG_PS)) ==
+			VM_PAGE_TO_PHYS(hint),
+		    ("pmap %p: hint %#jx is no page table of va %#jx",
+			(void *)pmap, (uintmax_t)VM_PAGE_TO_PHYS(hint),
+			(uintmax_t)va));
 		ptp_ref_add(hint, 1);
 		return (hint);
 	}
+	pde = pmap_pde(pmap, va);
+	if (pde != NULL && (pte_load(pde) & (PG_V | PG_PS)) == (PG_V | PG_PS) &&
+	    !BUG(pmap->pm_machine, B10))
+		return (NULL);
 	return (pmap_allocpte(pmap, va, NULL));
 }
 
-/* The pmap is locked.  Returns the page table used, as a hint, or NULL. */
+/*
+ * The pmap is locked.  Returns the page table used, as a hint, or NULL: also when
+ * it has been promoted, as it is no table of the pmap's any more (B29).
+ */
 static struct vm_page *
 pmap_enter_quick_locked(struct pmap *pmap, vm_offset_t va, struct vm_page *m,
     vm_prot_t prot, struct vm_page *hint, struct pv_held *held)
@@ -269,16 +307,24 @@ pmap_enter_quick_locked(struct pmap *pmap, vm_offset_t va, struct vm_page *m,
 	if ((prot & VM_PROT_EXECUTE) == 0)
 		newpte |= PG_NX;
 	if ((m->oflags & VPO_UNMANAGED) == 0) {
-		pv = get_pv_entry(pmap);
+		pv = get_pv_entry(pmap, NULL);
 		if (pv == NULL) {
 			pmap_abort_ptp(pmap, va, mpte);
 			return (NULL);
 		}
-		pmap_pv_insert(pmap, pv, va, m, held);
+		CHANGE_PV_LIST_LOCK(
+		    pmap->pm_machine->ma_pvt, held, m, VM_PAGE_TO_PHYS(m));
+		pmap_pv_insert(pmap, pv, va, m);
 		newpte |= PG_MANAGED;
 	}
 	pmap_resident_add(pmap, 1);
 	pte_store(pte, newpte);
+	if (__predict_false(ptp_ref(mpte) == NPTEPG) &&
+	    pmap->pm_machine->ma_rules.pr_quick_promotes &&
+	    pmap_may_promote(pmap, ptp_ref(mpte), m) &&
+	    pmap_promote_pde(pmap, pmap_pde(pmap, va), va, mpte, held) &&
+	    !BUG(pmap->pm_machine, B29))
+		return (NULL);
 	return (mpte);
 }
 
@@ -286,6 +332,7 @@ void
 pmap_enter_quick(
     struct pmap *pmap, vm_offset_t va, struct vm_page *m, vm_prot_t prot)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	struct pv_held held = PV_HELD_NONE;
 
 	PMAP_LOCK(pmap);
@@ -294,88 +341,44 @@ pmap_enter_quick(
 	PMAP_UNLOCK(pmap);
 }
 
+/* Has the whole run of m, which is full, been dealt with as one? */
+static bool
+pmap_enter_object_2mpage(struct pmap *pmap, vm_offset_t va, vm_offset_t end,
+    struct vm_page *m, vm_prot_t prot, struct pv_held *held)
+{
+	enum kern_return rv;
+
+	if (!pmap->pm_machine->ma_superpages || (va & PDRMASK) != 0 ||
+	    end - va < NBPDR)
+		return (false);
+	rv = pmap_enter_2mpage(pmap, va, m, prot, held);
+	return (rv == KERN_SUCCESS ||
+	    (rv == KERN_NO_SPACE && !BUG(pmap->pm_machine, B10)));
+}
+
 void
 pmap_enter_object(struct pmap *pmap, vm_offset_t start, vm_offset_t end,
     struct vm_page *m_start, vm_prot_t prot)
 {
+	PMAP_OPERATION(pmap->pm_machine);
 	struct pv_held held = PV_HELD_NONE;
 	struct vm_page *m, *mpte = NULL;
 	vm_pindex_t diff, npages = (end - start) >> PAGE_SHIFT;
+	vm_offset_t va;
 
 	PMAP_LOCK(pmap);
 	for (m = m_start; m != NULL; m = m->listq_next) {
 		diff = m->pindex - m_start->pindex;
 		if (diff >= npages)
 			break;
-		mpte = pmap_enter_quick_locked(
-		    pmap, start + (diff << PAGE_SHIFT), m, prot, mpte, &held);
+		va = start + (diff << PAGE_SHIFT);
+		if (m->psind == 1 &&
+		    pmap_enter_object_2mpage(pmap, va, end, m, prot, &held))
+			m = &m[NPTEPG - 1];
+		else
+			mpte = pmap_enter_quick_locked(
+			    pmap, va, m, prot, mpte, &held);
 	}
 	pv_release_lock(pmap->pm_machine->ma_pvt, &held);
 	PMAP_UNLOCK(pmap);
-}
-
-/*
- * Copy one page table's worth, [va, end).  Returns false where the whole copy
- * ends.  Both pmaps are locked.
- */
-static bool
-pmap_copy_pt(struct pmap *dst, struct pmap *src, vm_offset_t va,
-    vm_offset_t end, pt_entry_t srcpde, struct pv_held *held)
-{
-	struct vm_page *dstmpte = NULL, *m, *srcmpte;
-	struct pv_entry *pv;
-	pt_entry_t pte;
-	pte_t *dpte, *spte;
-
-	srcmpte = PHYS_TO_VM_PAGE(src->pm_vp, srcpde & PG_FRAME);
-	for (spte = pmap_pde_to_pte(src, srcpde, va); va < end;
-	     va += PAGE_SIZE, spte++) {
-		pte = pte_load(spte);
-		if ((pte & PG_MANAGED) == 0)
-			continue;
-		dstmpte = pmap_quick_ptp(dst, va, dstmpte);
-		if (dstmpte == NULL)
-			return (false);
-		dpte = pmap_ptp_to_pte(dst, dstmpte, va);
-		pv = pte_load(dpte) == 0 ? get_pv_entry(dst) : NULL;
-		if (pv == NULL) {
-			pmap_abort_ptp(dst, va, dstmpte);
-			return (false);
-		}
-		m = PHYS_TO_VM_PAGE(dst->pm_vp, pte & PG_FRAME);
-		pmap_pv_insert(dst, pv, va, m, held);
-		pte_store(dpte, pte & ~(PG_W | PG_M | PG_A));
-		pmap_resident_add(dst, 1);
-		/* Every valid entry of the source has been seen. */
-		if (ptp_ref(dstmpte) >= ptp_ref(srcmpte))
-			break;
-	}
-	return (true);
-}
-
-void
-pmap_copy(struct pmap *dst, struct pmap *src, vm_offset_t dst_addr,
-    vm_size_t len, vm_offset_t src_addr)
-{
-	struct pv_held held = PV_HELD_NONE;
-	vm_offset_t end, eva = src_addr + len, va = src_addr;
-	pt_entry_t pde;
-
-	if (dst_addr != src_addr || dst == src)
-		return;
-	if (dst < src) {
-		PMAP_LOCK(dst);
-		PMAP_LOCK(src);
-	} else {
-		PMAP_LOCK(src);
-		PMAP_LOCK(dst);
-	}
-	while ((pde = pmap_next_pt(src, &va, eva, &end)) != 0) {
-		if (!pmap_copy_pt(dst, src, va, end, pde, &held))
-			break;
-		va = end;
-	}
-	pv_release_lock(dst->pm_machine->ma_pvt, &held);
-	PMAP_UNLOCK(src);
-	PMAP_UNLOCK(dst);
 }

@@ -1,123 +1,51 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Operations that start from a page and reach its mappings through its pv list.
+ * Operations that change all mappings of a page: remove, write-protect, clear
+ * modified, count and clear references.
  *
- * The lock order is pmap before pv list lock, and here the pv list lock comes
- * first: so a mapping's pmap is only tried.  When the try fails, the generations
- * are saved, the pv list lock is dropped, the pmap is locked and waited for, the
- * pv list lock is taken again, and the generations are compared.  Equal: the
- * entry is still on the list and means the same mapping.  Different: the entry
- * may be gone, and so may the pmap; the pmap is unlocked (its mutex is valid for
- * ever) and the scan starts again.
+ * First the superpage's list: what cannot be done to one page of 2 MB is done to a
+ * 4 KB mapping that a demotion makes of it, or by the demotion, if that removes
+ * the mapping.  Then the page's own list, under both generations (page_scan.h).
  *
- * The entry cannot outlive its pmap: a pmap that is torn down removes the entry
- * first, which changes the generation.
- *
- * Where the superpage's 2 MB mappings will be scanned, before the 4 KB ones, both
- * generations are compared in the second phase, so that a mapping cannot escape
- * by moving to the list already scanned.  There are no 2 MB mappings yet, but
- * the header's generation is read and compared all the same.
+ * A demotion may drop the pv list lock and leaves it held.  The entry it was for
+ * is off the list either way, so the scan of the superpage's list starts again.
  *
  * Source: FreeBSD main (2024), amd64 pmap.c.
  */
 
-#include "pmap/pmap_var.h"
+#include "pmap/page_scan.h"
+#include "pmap/pmap_superpage.h"
 
-struct page_scan {
-	struct machine *ps_ma;
-	struct vm_page *ps_m;
-	void *ps_word; /* pv list lock of ps_m */
-	struct md_page *ps_pvh;
-	bool ps_shared; /* held for reading */
-};
-
+/* Demote the superpages of ps's page, those whose entry has all bits of mask. */
 static void
-page_scan_lock(struct page_scan *ps, const char *file, int line)
+page_scan_demote(struct page_scan *ps, pt_entry_t mask)
 {
-	if (ps->ps_shared)
-		pv_word_rlock(ps->ps_ma->ma_pvt, ps->ps_word, file, line);
-	else
-		pv_word_lock(ps->ps_ma->ma_pvt, ps->ps_word, file, line);
-}
+	struct pmap *pmap;
+	struct pv_entry *pv;
+	pte_t *pde;
 
-static void
-page_scan_unlock(struct page_scan *ps)
-{
-	if (ps->ps_shared)
-		pv_word_runlock(ps->ps_ma->ma_pvt, ps->ps_word);
-	else
-		pv_word_unlock(ps->ps_ma->ma_pvt, ps->ps_word, false);
-}
-
-static void
-page_scan_begin(struct page_scan *ps, struct machine *ma, struct vm_page *m,
-    bool shared, const char *file, int line)
-{
-	struct pv_header ph;
-
-	KASSERT((m->oflags & VPO_UNMANAGED) == 0,
-	    ("page %#jx is not managed", (uintmax_t)VM_PAGE_TO_PHYS(m)));
-	ma->ma_pvt->pvt_ops->pvl_lookup(ma->ma_pvt, VM_PAGE_TO_PHYS(m), m, &ph);
-	*ps = (struct page_scan){
-		.ps_ma = ma,
-		.ps_m = m,
-		.ps_word = ph.ph_word,
-		.ps_pvh = ph.ph_md,
-		.ps_shared = shared,
-	};
-	page_scan_lock(ps, file, line);
-}
-
-#define PAGE_SCAN_BEGIN(ps, ma, m, shared)                                     \
-	page_scan_begin((ps), (ma), (m), (shared), __FILE__, __LINE__)
-
-/*
- * Lock the pmap of pv, an entry of ps_m's list.  Returns false when the pv list
- * lock had to be dropped and the lists have changed: pv is then invalid, no pmap
- * is locked, and the caller starts again.
- */
-static bool
-page_scan_lock_pmap(struct page_scan *ps, struct pmap *pmap)
-{
-	struct pv_table *pvt = ps->ps_ma->ma_pvt;
-	struct thread *td = curthread();
-	uint32_t md_was, pvh_was;
-	uint64_t wraps;
-
-	if (__predict_true(PMAP_TRYLOCK(pmap)))
-		return (true);
-	counter_add(&td->td_counters, CTR_PMAP_TRYFAILS, 1);
-	pvh_was = pvh_gen(pvt, ps->ps_pvh);
-	wraps = lock_gen_wraps(td->td_sim);
-	md_was = md_gen(&ps->ps_m->md);
-	page_scan_unlock(ps);
-	PMAP_LOCK(pmap);
-	page_scan_lock(ps, __FILE__, __LINE__);
-	if (pvh_was == pvh_gen(pvt, ps->ps_pvh) &&
-	    wraps == lock_gen_wraps(td->td_sim) &&
-	    md_was == md_gen(&ps->ps_m->md))
-		return (true);
-	PMAP_UNLOCK(pmap);
-	counter_add(&td->td_counters, CTR_PV_RESTARTS, 1);
-	return (false);
-}
-
-/* The entry that pv stands for.  Its pmap is locked. */
-static pte_t *
-pv_pte(struct pmap *pmap, const struct pv_entry *pv, pt_entry_t *pdep)
-{
-	pte_t *pte = pmap_pte_pde(pmap, pv->pv_va, pdep);
-
-	if (pte == NULL)
-		panic("pv entry %p: pmap %p has no page table for va %#jx",
-		    (const void *)pv, (void *)pmap, (uintmax_t)pv->pv_va);
-	return (pte);
+retry:
+	PV_LIST_FOREACH (pv, page_scan_pvh(ps)) {
+		pmap = PV_PMAP(pv);
+		if (!page_scan_lock_pmap(ps, pmap, SCAN_PVH))
+			goto retry;
+		pde = page_scan_pde(pmap, pv);
+		if ((pte_load(pde) & mask) != mask) {
+			PMAP_UNLOCK(pmap);
+			continue;
+		}
+		(void)pmap_demote_pde_locked(
+		    pmap, pde, pv->pv_va, &ps->ps_held);
+		PMAP_UNLOCK(pmap);
+		goto retry;
+	}
 }
 
 void
 pmap_remove_all(struct machine *ma, struct vm_page *m)
 {
+	PMAP_OPERATION(ma);
 	struct page_scan ps;
 	struct pmap *pmap;
 	struct pv_entry *pv;
@@ -125,12 +53,18 @@ pmap_remove_all(struct machine *ma, struct vm_page *m)
 	pt_entry_t pde, tpte;
 	pte_t *pte;
 
+	if (BUG(ma, di_early_wait))
+		pmap_delayed_invl_wait(ma, m);
+	TEST_POINT(ma, TP_REMOVE_ALL);
 	PAGE_SCAN_BEGIN(&ps, ma, m, false);
+retry:
+	page_scan_demote(&ps, 0);
 	while ((pv = m->md.pv_list.pvl_first) != NULL) {
 		pmap = PV_PMAP(pv);
-		if (!page_scan_lock_pmap(&ps, pmap))
-			continue;
-		pte = pv_pte(pmap, pv, &pde);
+		/* A promotion may have taken a mapping to the first list. */
+		if (!page_scan_lock_pmap(&ps, pmap, SCAN_BOTH))
+			goto retry;
+		pte = page_scan_pte(pmap, pv, &pde);
 		tpte = pte_load_clear(pte);
 		pmap_resident_add(pmap, -1);
 		if ((tpte & PG_W) != 0)
@@ -146,15 +80,16 @@ pmap_remove_all(struct machine *ma, struct vm_page *m)
 		PMAP_UNLOCK(pmap);
 	}
 	vm_page_aflag_clear(m, PGA_WRITEABLE);
-	page_scan_unlock(&ps);
-	pmap_delayed_invl_wait(ma, m);
-	if (free != NULL)
-		vm_page_free_list(ma->ma_vp, free);
+	page_scan_end(&ps);
+	if (!BUG(ma, di_early_wait))
+		pmap_delayed_invl_wait(ma, m);
+	pmap_free_ptps(ma, free);
 }
 
 void
 pmap_remove_write(struct machine *ma, struct vm_page *m)
 {
+	PMAP_OPERATION(ma);
 	struct page_scan ps;
 	struct pmap *pmap;
 	struct pv_entry *pv;
@@ -165,11 +100,12 @@ pmap_remove_write(struct machine *ma, struct vm_page *m)
 		return;
 	PAGE_SCAN_BEGIN(&ps, ma, m, false);
 retry:
+	page_scan_demote(&ps, PG_RW);
 	PV_LIST_FOREACH (pv, &m->md.pv_list) {
 		pmap = PV_PMAP(pv);
-		if (!page_scan_lock_pmap(&ps, pmap))
+		if (!page_scan_lock_pmap(&ps, pmap, SCAN_BOTH))
 			goto retry;
-		pte = pv_pte(pmap, pv, &pde);
+		pte = page_scan_pte(pmap, pv, &pde);
 		old = pte_load(pte);
 		if ((old & PG_RW) != 0) {
 			while (!pte_cas(pte, &old, old & ~(PG_RW | PG_M)))
@@ -185,13 +121,37 @@ retry:
 	 * the lock, since pmap_enter() sets the flag under it.
 	 */
 	vm_page_aflag_clear(m, PGA_WRITEABLE);
-	page_scan_unlock(&ps);
+	page_scan_end(&ps);
 	pmap_delayed_invl_wait(ma, m);
+}
+
+/*
+ * The superpage *pde of va, which is writable, loses modified for m alone.  The
+ * mapping of m loses the write right, too: its next write faults, and may promote
+ * again; and m becomes dirty, so that nothing is lost.  A wired mapping must not
+ * fault: it keeps both bits, and the 4 KB scan comes to it.
+ */
+static void
+pmap_clear_modify_pde(
+    struct page_scan *ps, struct pmap *pmap, pte_t *pde, vm_offset_t va)
+{
+	pt_entry_t oldpde = pte_load(pde);
+	pte_t *pte;
+
+	if (!pmap_demote_pde_locked(pmap, pde, va, &ps->ps_held) ||
+	    (oldpde & PG_W) != 0)
+		return;
+	va += VM_PAGE_TO_PHYS(ps->ps_m) & PDRMASK;
+	pte = pmap_pde_to_pte(pmap, pte_load(pde), va);
+	(void)pte_clear_bits(pte, PG_M | PG_RW);
+	vm_page_dirty(ps->ps_m);
+	pmap_invalidate_page(pmap, va);
 }
 
 void
 pmap_clear_modify(struct machine *ma, struct vm_page *m)
 {
+	PMAP_OPERATION(ma);
 	struct page_scan ps;
 	struct pmap *pmap;
 	struct pv_entry *pv;
@@ -202,88 +162,114 @@ pmap_clear_modify(struct machine *ma, struct vm_page *m)
 		return;
 	PAGE_SCAN_BEGIN(&ps, ma, m, false);
 retry:
+	PV_LIST_FOREACH (pv, page_scan_pvh(&ps)) {
+		pmap = PV_PMAP(pv);
+		if (!page_scan_lock_pmap(&ps, pmap, SCAN_PVH))
+			goto retry;
+		pte = page_scan_pde(pmap, pv);
+		if ((pte_load(pte) & PG_RW) == 0) {
+			PMAP_UNLOCK(pmap);
+			continue;
+		}
+		pmap_clear_modify_pde(&ps, pmap, pte, pv->pv_va);
+		PMAP_UNLOCK(pmap);
+		goto retry;
+	}
 	PV_LIST_FOREACH (pv, &m->md.pv_list) {
 		pmap = PV_PMAP(pv);
-		if (!page_scan_lock_pmap(&ps, pmap))
+		if (!page_scan_lock_pmap(&ps, pmap, SCAN_BOTH))
 			goto retry;
-		pte = pv_pte(pmap, pv, &pde);
+		pte = page_scan_pte(pmap, pv, &pde);
 		if ((pte_load(pte) & (PG_M | PG_RW)) == (PG_M | PG_RW)) {
 			(void)pte_clear_bits(pte, PG_M);
 			pmap_invalidate_page(pmap, pv->pv_va);
 		}
 		PMAP_UNLOCK(pmap);
 	}
-	page_scan_unlock(&ps);
+	page_scan_end(&ps);
 }
 
-/* Has m a mapping in whose entry all bits of mask are set? */
+/*
+ * One superpage has one accessed bit for 512 pages.  If each page that asks
+ * cleared it, a busy superpage would look idle to the others; if none did, an idle
+ * one would look busy for ever.  So one page in 512 clears it, another one for each
+ * address.  Not for a wired mapping, which must stay accessed.
+ * Differs: FreeBSD mixes the pmap's address in; left out, so that runs can be
+ * repeated.
+ */
 static bool
-pmap_page_test_mappings(struct machine *ma, struct vm_page *m, pt_entry_t mask)
+ts_may_clear_pde(const struct vm_page *m, vm_offset_t va, pt_entry_t pde)
 {
-	struct page_scan ps;
-	struct pmap *pmap;
-	struct pv_entry *pv;
-	pt_entry_t pde;
-	bool rv = false;
+	return ((((VM_PAGE_TO_PHYS(m) >> PAGE_SHIFT) ^ (va >> PDRSHIFT)) &
+		    (NPTEPG - 1)) == 0 &&
+	    (pde & PG_W) == 0);
+}
 
-	PAGE_SCAN_BEGIN(&ps, ma, m, true);
-retry:
-	PV_LIST_FOREACH (pv, &m->md.pv_list) {
-		pmap = PV_PMAP(pv);
-		if (!page_scan_lock_pmap(&ps, pmap))
-			goto retry;
-		rv = (pte_load(pv_pte(pmap, pv, &pde)) & mask) == mask;
-		PMAP_UNLOCK(pmap);
-		if (rv)
-			break;
+/* Returns 1 if *pte was accessed.  *cleared then counts if it is not any more. */
+static int
+ts_referenced_one(struct page_scan *ps, struct pmap *pmap, pte_t *pte,
+    vm_offset_t va, bool super, int *cleared)
+{
+	pt_entry_t old = pte_load(pte);
+
+	/* Of a superpage, only this page: the others tell for themselves. */
+	if ((old & (PG_M | PG_RW)) == (PG_M | PG_RW))
+		vm_page_dirty(ps->ps_m);
+	if ((old & PG_A) == 0)
+		return (0);
+	if (!super || ts_may_clear_pde(ps->ps_m, va, old)) {
+		(void)pte_clear_bits(pte, PG_A);
+		pmap_invalidate_page(pmap, va);
+		(*cleared)++;
 	}
-	page_scan_unlock(&ps);
-	return (rv);
-}
-
-bool
-pmap_is_modified(struct machine *ma, struct vm_page *m)
-{
-	if ((vm_page_aflags(m) & PGA_WRITEABLE) == 0)
-		return (false);
-	return (pmap_page_test_mappings(ma, m, PG_V | PG_RW | PG_M));
-}
-
-bool
-pmap_is_referenced(struct machine *ma, struct vm_page *m)
-{
-	return (pmap_page_test_mappings(ma, m, PG_V | PG_A));
+	return (1);
 }
 
 int
 pmap_ts_referenced(struct machine *ma, struct vm_page *m)
 {
+	PMAP_OPERATION(ma);
 	struct page_scan ps;
 	struct pmap *pmap;
 	struct pv_entry *first, *pv;
-	pt_entry_t old, pde;
-	pte_t *pte;
-	int cleared = 0;
+	pt_entry_t pde;
+	int cleared = 0, not_cleared, was;
 
 	PAGE_SCAN_BEGIN(&ps, ma, m, false);
 retry:
+	/* A new list: what was cleared still counts. */
+	not_cleared = 0;
+	first = pv = page_scan_pvh(&ps)->pvl_first;
+	while (pv != NULL) {
+		pmap = PV_PMAP(pv);
+		if (!page_scan_lock_pmap(&ps, pmap, SCAN_PVH))
+			goto retry;
+		was = cleared;
+		not_cleared += ts_referenced_one(&ps, pmap,
+		    page_scan_pde(pmap, pv), pv->pv_va, true, &cleared);
+		not_cleared -= cleared - was;
+		PMAP_UNLOCK(pmap);
+		/* The next call starts behind this one. */
+		if (pv->pv_next != NULL) {
+			PV_LIST_ASSERT_LOCKED(ma->ma_pvt, m);
+			pv_list_remove(page_scan_pvh(&ps), pv);
+			pv_list_insert_tail(page_scan_pvh(&ps), pv);
+			pvh_gen_bump(ma->ma_pvt, &ps.ps_held);
+		}
+		if (cleared + not_cleared >= PMAP_TS_REFERENCED_MAX)
+			goto out;
+		pv = page_scan_pvh(&ps)->pvl_first;
+		if (pv == first)
+			break;
+	}
 	first = pv = m->md.pv_list.pvl_first;
 	while (pv != NULL) {
 		pmap = PV_PMAP(pv);
-		/* A new list: what was cleared still counts. */
-		if (!page_scan_lock_pmap(&ps, pmap))
+		if (!page_scan_lock_pmap(&ps, pmap, SCAN_BOTH))
 			goto retry;
-		pte = pv_pte(pmap, pv, &pde);
-		old = pte_load(pte);
-		if ((old & (PG_M | PG_RW)) == (PG_M | PG_RW))
-			vm_page_dirty(m);
-		if ((old & PG_A) != 0) {
-			(void)pte_clear_bits(pte, PG_A);
-			pmap_invalidate_page(pmap, pv->pv_va);
-			cleared++;
-		}
+		(void)ts_referenced_one(&ps, pmap,
+		    page_scan_pte(pmap, pv, &pde), pv->pv_va, false, &cleared);
 		PMAP_UNLOCK(pmap);
-		/* The next call starts behind this one. */
 		if (pv->pv_next != NULL) {
 			PV_LIST_ASSERT_LOCKED(ma->ma_pvt, m);
 			pv_list_remove(&m->md.pv_list, pv);
@@ -291,69 +277,11 @@ retry:
 			md_gen_bump(&m->md);
 		}
 		pv = m->md.pv_list.pvl_first;
-		if (pv == first || cleared >= PMAP_TS_REFERENCED_MAX)
+		if (pv == first ||
+		    cleared + not_cleared >= PMAP_TS_REFERENCED_MAX)
 			break;
 	}
-	page_scan_unlock(&ps);
-	return (cleared);
-}
-
-int
-pmap_page_wired_mappings(struct machine *ma, struct vm_page *m)
-{
-	struct page_scan ps;
-	struct pmap *pmap;
-	struct pv_entry *pv;
-	pt_entry_t pde;
-	int count;
-
-	PAGE_SCAN_BEGIN(&ps, ma, m, true);
-retry:
-	count = 0;
-	PV_LIST_FOREACH (pv, &m->md.pv_list) {
-		pmap = PV_PMAP(pv);
-		if (!page_scan_lock_pmap(&ps, pmap))
-			goto retry;
-		if ((pte_load(pv_pte(pmap, pv, &pde)) & PG_W) != 0)
-			count++;
-		PMAP_UNLOCK(pmap);
-	}
-	page_scan_unlock(&ps);
-	return (count);
-}
-
-/* Source: FreeBSD main (2024), pmap_page_exists_quick(). */
-#define EXISTS_QUICK_MAX 16
-
-bool
-pmap_page_exists_quick(struct pmap *pmap, struct vm_page *m)
-{
-	struct page_scan ps;
-	struct pv_entry *pv;
-	int loops = 0;
-	bool rv = false;
-
-	PAGE_SCAN_BEGIN(&ps, pmap->pm_machine, m, true);
-	PV_LIST_FOREACH (pv, &m->md.pv_list) {
-		rv = PV_PMAP(pv) == pmap;
-		if (rv || ++loops >= EXISTS_QUICK_MAX)
-			break;
-	}
-	page_scan_unlock(&ps);
-	return (rv);
-}
-
-bool
-pmap_page_is_mapped(struct machine *ma, struct vm_page *m)
-{
-	struct page_scan ps;
-	bool rv;
-
-	if ((m->oflags & VPO_UNMANAGED) != 0)
-		return (false);
-	PAGE_SCAN_BEGIN(&ps, ma, m, true);
-	rv = !pv_list_empty(&m->md.pv_list) ||
-	    !pv_list_empty(&ps.ps_pvh->pv_list);
-	page_scan_unlock(&ps);
-	return (rv);
+out:
+	page_scan_end(&ps);
+	return (cleared + not_cleared);
 }

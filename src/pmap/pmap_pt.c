@@ -19,6 +19,7 @@
  */
 
 #include "pmap/pmap_var.h"
+#include "pmap/pv_reclaim.h"
 
 static vm_pindex_t
 pt_pindex(vm_offset_t va)
@@ -39,37 +40,64 @@ pdp_pindex(vm_offset_t va)
 }
 
 static struct vm_page *
-pmap_alloc_pt_page(struct pmap *pmap, vm_pindex_t pindex)
+alloc_table(struct pmap *pmap, vm_pindex_t pindex, int flags)
 {
+	struct machine *ma = pmap->pm_machine;
 	struct thread *td = curthread();
 	struct vm_page *m;
 
-	m = vm_page_alloc(
-	    pmap->pm_vp, td->td_domain, VM_PAGE_NOOBJ | VM_PAGE_ZERO);
-	if (m == NULL)
+	if (!pmap_limit_take(&ma->ma_pt_limit))
 		return (NULL);
+	m = vm_page_alloc(pmap->pm_vp, td->td_domain, VM_PAGE_NOOBJ | flags);
+	if (m == NULL) {
+		pmap_limit_give(&ma->ma_pt_limit, 1);
+		return (NULL);
+	}
 	m->pindex = pindex;
 	pmap_resident_add(pmap, 1);
 	counter_add(&td->td_counters, CTR_PT_PAGE_ALLOCS, 1);
 	return (m);
 }
 
-/* m is unlinked and zero. */
-static void
-pmap_drop_pt_page(struct pmap *pmap, struct vm_page *m, struct vm_page **free)
+/*
+ * A page table for va that is linked nowhere, its contents unknown; NULL when no
+ * page is free.
+ */
+struct vm_page *
+pmap_alloc_pt_page(struct pmap *pmap, vm_offset_t va)
+{
+	return (alloc_table(pmap, pt_pindex(va), 0));
+}
+
+/* m is unlinked; zero: all of its entries are. */
+void
+pmap_drop_pt_page(
+    struct pmap *pmap, struct vm_page *m, bool zero, struct vm_page **free)
 {
 	pmap_resident_add(pmap, -1);
 	counter_add(&curthread()->td_counters, CTR_PT_PAGE_FREES, 1);
-	m->flags |= PG_ZERO;
+	if (zero)
+		m->flags |= PG_ZERO;
 	m->q_next = *free;
 	*free = m;
 }
 
 void
-pmap_free_ptps(struct pmap *pmap, struct vm_page *free)
+pmap_free_ptps(struct machine *ma, struct vm_page *free)
 {
-	if (free != NULL)
-		vm_page_free_list(pmap->pm_vp, free);
+	struct vm_page *m;
+	int64_t n = 0;
+
+	if (free == NULL)
+		return;
+	/* Relaxed: as pmap_limit_take(). */
+	if (__predict_false(atomic_load_explicit(
+				&ma->ma_pt_limit, memory_order_relaxed) >= 0)) {
+		for (m = free; m != NULL; m = m->q_next)
+			n++;
+	}
+	vm_page_free_list(ma->ma_vp, free);
+	pmap_limit_give(&ma->ma_pt_limit, n);
 }
 
 static struct vm_page *
@@ -103,7 +131,7 @@ pmap_allocpte_nosleep(struct pmap *pmap, vm_pindex_t pindex, vm_offset_t va)
 	struct vm_page *free = NULL, *m, *parent = NULL;
 	pte_t *slot, *pdpe;
 
-	m = pmap_alloc_pt_page(pmap, pindex);
+	m = alloc_table(pmap, pindex, VM_PAGE_ZERO);
 	if (m == NULL)
 		return (NULL);
 	if (pindex >= NUPDE + NUPDPE) {
@@ -129,44 +157,72 @@ pmap_allocpte_nosleep(struct pmap *pmap, vm_pindex_t pindex, vm_offset_t va)
 	return (m);
 
 fail:
-	pmap_drop_pt_page(pmap, m, &free);
-	pmap_free_ptps(pmap, free);
+	pmap_drop_pt_page(pmap, m, true, &free);
+	pmap_free_ptps(pmap->pm_machine, free);
 	return (NULL);
 }
 
-/* Pages that a mapping of a managed page at va takes: tables and a chunk. */
+/* Tables that a mapping at va takes, down to the level of its entry. */
 static unsigned
-pmap_pages_missing(struct pmap *pmap, vm_offset_t va)
+pmap_tables_missing(struct pmap *pmap, vm_offset_t va, int level)
 {
-	unsigned n = pv_entry_is_spare(pmap) ? 0 : 1;
+	unsigned leaf = level == 1;
 	pte_t *pde = pmap_pde(pmap, va);
 
 	if (pde != NULL)
-		return (n + ((pte_load(pde) & PG_V) == 0));
-	return (n + (pmap_pdpe(pmap, va) != NULL ? 2 : 3));
+		return (leaf & ((pte_load(pde) & PG_V) == 0));
+	return (leaf + (pmap_pdpe(pmap, va) != NULL ? 1 : 2));
+}
+
+static void
+pmap_limit_raise(_Atomic int64_t *limit, int64_t n)
+{
+	/* Relaxed: as pmap_limit_take(). */
+	int64_t v = atomic_load_explicit(limit, memory_order_relaxed);
+
+	/* Relaxed: as above. */
+	while (v >= 0 && v < n &&
+	    !atomic_compare_exchange_weak_explicit(
+		limit, &v, n, memory_order_relaxed, memory_order_relaxed))
+		;
 }
 
 /*
  * An allocation for va has failed and been undone: wait until the whole mapping
- * can be made.  The pmap is locked before and after, but not meanwhile; no pv
- * list lock is held.
+ * of a managed page can be made, by an entry in a table of level 1 (4 KB) or 2.
+ * It was a table that could not be had, or a pv entry.  nsaved tables are wanted
+ * beside, to be saved.
+ * The pmap is locked before and after, but not meanwhile; no pv list lock is held.
  *
  * Waiting for just any free page would not do: what the failed attempt itself
  * gave back is one, and the thread would try for ever.  Nor would waiting for
  * more than is missing, as there may never be more.
  */
 void
-pmap_wait_for_pages(struct pmap *pmap, vm_offset_t va)
+pmap_wait_for_pages(
+    struct pmap *pmap, vm_offset_t va, int level, unsigned nsaved, bool pv)
 {
-	unsigned n = pmap_pages_missing(pmap, va);
+	unsigned npt = pmap_tables_missing(pmap, va, level) + nsaved;
+	unsigned npv = pv_entry_is_spare(pmap) ? 0 : 1;
+	unsigned i, n = npt + npv;
 
+	/* Those who wait for the block may hold what memory is waited with. */
+	PMAP_ASSERT_NOT_IN_DI();
 	PMAP_UNLOCK(pmap);
+	pmap_limit_raise(&pmap->pm_machine->ma_pt_limit, npt);
+	if (pv)
+		pmap_limit_raise(&pmap->pm_machine->ma_pv_limit, npv);
+	/* With no lock held any mapping can be reclaimed, if it comes to that. */
+	for (i = 0; i < n && vm_available_pages(pmap->pm_vp) < n; i++) {
+		if (!reclaim_pv_page(pmap->pm_machine))
+			break;
+	}
 	vm_wait_min(pmap->pm_vp, n);
 	PMAP_LOCK(pmap);
 }
 
 /*
- * The page table of va, with one more reference.
+ * The page table of va, with one more reference; no superpage is there.
  *
  * Returns NULL when no page is free.  With held == NULL that is all; otherwise
  * the function has then dropped *held and the pmap lock, waited for memory and
@@ -184,9 +240,37 @@ pmap_allocpte(struct pmap *pmap, vm_offset_t va, struct pv_held *held)
 	    pmap, pde == NULL ? 0 : pte_load(pde), pt_pindex(va), va);
 	if (m == NULL && held != NULL) {
 		pv_release_lock(pmap->pm_machine->ma_pvt, held);
-		pmap_wait_for_pages(pmap, va);
+		pmap_wait_for_pages(pmap, va, 1, 0, false);
 	}
 	return (m);
+}
+
+/*
+ * The PDE of va, valid or not, with one more reference on the directory page that
+ * it lies in, *pdpgp.  Returns NULL when there is no memory; with held != NULL it
+ * waits instead, and *held is dropped meanwhile, and the pmap lock.
+ */
+pte_t *
+pmap_alloc_pde(struct pmap *pmap, vm_offset_t va, struct vm_page **pdpgp,
+    struct pv_held *held)
+{
+	struct vm_page *m;
+	pte_t *pdpe;
+
+	PMAP_LOCK_ASSERT(pmap);
+	for (;;) {
+		pdpe = pmap_pdpe(pmap, va);
+		m = pmap_ref_table(
+		    pmap, pdpe == NULL ? 0 : pte_load(pdpe), pd_pindex(va), va);
+		if (m != NULL)
+			break;
+		if (held == NULL)
+			return (NULL);
+		pv_release_lock(pmap->pm_machine->ma_pvt, held);
+		pmap_wait_for_pages(pmap, va, 2, 0, false);
+	}
+	*pdpgp = m;
+	return (pmap_pde(pmap, va));
 }
 
 /*
@@ -222,7 +306,7 @@ pmap_unwire_ptp(
 	    ("table page %#jx is not where va %#jx leads",
 		(uintmax_t)VM_PAGE_TO_PHYS(m), (uintmax_t)va));
 	pte_store(slot, 0);
-	pmap_drop_pt_page(pmap, m, free);
+	pmap_drop_pt_page(pmap, m, true, free);
 	if (up != 0)
 		(void)pmap_unwire_ptp(pmap, va,
 		    PHYS_TO_VM_PAGE(pmap->pm_vp, up & PG_FRAME), free);
@@ -247,17 +331,16 @@ pmap_abort_ptp(struct pmap *pmap, vm_offset_t va, struct vm_page *m)
 	if (pmap_unwire_ptp(pmap, va, m, &free)) {
 		/* Paging-structure caches may hold the upper entries. */
 		pmap_invalidate_page(pmap, va);
-		pmap_free_ptps(pmap, free);
+		pmap_free_ptps(pmap->pm_machine, free);
 	}
 }
 
-pt_entry_t
-pmap_next_pt(
+pte_t *
+pmap_next_pde(
     struct pmap *pmap, vm_offset_t *vap, vm_offset_t eva, vm_offset_t *endp)
 {
 	vm_offset_t va = *vap;
-	pte_t *pdpe;
-	pt_entry_t e;
+	pte_t *pde, *pdpe;
 
 	KASSERT((va & PAGE_MASK) == 0 && (eva & PAGE_MASK) == 0,
 	    ("pmap %p: range %#jx to %#jx is not of pages", (void *)pmap,
@@ -278,15 +361,15 @@ pmap_next_pt(
 			va = (va + NBPDP) & ~(NBPDP - 1);
 			continue;
 		}
-		e = pte_load(pmap_pde(pmap, va));
-		if ((e & PG_V) != 0) {
+		pde = pmap_pde(pmap, va);
+		if ((pte_load(pde) & PG_V) != 0) {
 			*vap = va;
 			*endp = (va + NBPDR) & ~PDRMASK;
 			if (*endp > eva)
 				*endp = eva;
-			return (e);
+			return (pde);
 		}
 		va = (va + NBPDR) & ~PDRMASK;
 	}
-	return (0);
+	return (NULL);
 }

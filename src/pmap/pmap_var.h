@@ -15,10 +15,11 @@
 
 #include "lock/mtx.h"
 #include "phys/vm_phys.h"
+#include "pmap/bug.h"
 #include "pmap/pmap_di.h"
-#include "pmap/pmap_tlb.h"
 #include "pmap/pv_list.h"
 #include "pmap/pv_table.h"
+#include "pmap/vm_radix.h"
 #include "pmapsim/pmap.h"
 
 /*
@@ -36,11 +37,15 @@
 #define PG_PS        UINT64_C(0x080) /* in a PDE; in a PTE it is the PAT bit */
 #define PG_PTE_PAT   UINT64_C(0x080)
 #define PG_G         UINT64_C(0x100)
-#define PG_MANAGED   UINT64_C(0x400) /* software: has a pv entry */
-#define PG_W         UINT64_C(0x800) /* software: wired */
+#define PG_MANAGED   UINT64_C(0x400)     /* software: has a pv entry */
+#define PG_W         UINT64_C(0x800)     /* software: wired */
+#define PG_PDE_PAT   UINT64_C(0x1000)    /* the PAT bit of a 2 MB mapping */
+#define PG_PROMOTED  (UINT64_C(1) << 54) /* software: see pmap_promote.c */
 #define PG_NX        (UINT64_C(1) << 63)
 #define PG_FRAME     UINT64_C(0x000ffffffffff000)
+#define PG_PS_FRAME  UINT64_C(0x000fffffffe00000)
 #define PG_PTE_CACHE (PG_PTE_PAT | PG_NC_PWT | PG_NC_PCD)
+#define PG_PDE_CACHE (PG_PDE_PAT | PG_NC_PWT | PG_NC_PCD)
 /* What an entry above the leaves is made of. */
 #define PG_TABLE (PG_U | PG_RW | PG_V | PG_A | PG_M)
 
@@ -63,6 +68,8 @@ struct pmap_statistics {
 };
 
 TAILQ_HEAD(pv_chunklist, pv_chunk);
+struct mmu;      /* pmap/mmu.h */
+struct pmap_mmu; /* pmap/mmu.h */
 
 /*
  * Type-stable; see pmap_alloc().
@@ -74,8 +81,11 @@ struct pmap {
 	struct vm_phys *pm_vp;           /* (c) */
 	struct machine *pm_machine;      /* (c) */
 	struct pmap_statistics pm_stats; /* (p) */
+	struct pmap_mmu *pm_mmu;         /* (c) NULL: there are no TLBs */
 	struct pv_chunklist pm_pvchunk;  /* (p) full chunks last */
 	struct vm_page *pm_root_page;    /* (c) page of pm_pml4 */
+	struct vm_radix pm_root;         /* (p) saved page table pages */
+	uint64_t pm_nspare;              /* (p) how many pm_root has */
 	bool pm_chunk_quirk;            /* (p) remove_pages kept wired chunks */
 	bool pm_live;                   /* (z) between pinit and release */
 	TAILQ_ENTRY(pmap) pm_zone_all;  /* (z) */
@@ -101,12 +111,42 @@ struct pv_chunks_list {
 _Static_assert(sizeof(struct pv_chunks_list) == CACHE_LINE_SIZE,
     "two lists do not share a line");
 
+/*
+ * What differs between versions of FreeBSD's pmap, by enum pmap_version.  Code
+ * asks for the difference, not for the version.
+ */
+struct pmap_rules {
+	bool
+	    pr_promote_needs_a; /* all 512 mappings accessed, or no promotion */
+	bool pr_quick_promotes; /* pmap_enter_quick() promotes */
+	bool pr_copy_keeps_a;   /* of a managed 2 MB mapping */
+	bool pr_copy_leaves_pd; /* an empty one, for want of a pv entry */
+	bool pr_protect_x_dirties; /* a 2 MB mapping that loses but execute */
+	bool pr_noreplace_space;   /* KERN_NO_SPACE where 2 MB are mapped */
+	bool pr_wired_saves_pt;    /* a wired 2 MB mapping has a page table */
+	bool pr_counts_root;       /* resident_count does */
+};
+extern const struct pmap_rules pmap_rules[PMAP_VERSION_COUNT];
+
 struct machine {
-	struct design ma_design;                     /* (c) */
+	struct design ma_design;    /* (c) */
+	struct pmap_rules ma_rules; /* (c) */
+	bool ma_superpages;         /* (c) */
+	bool ma_check_ops;          /* (c) */
+	/* pmap_op.c: threads in operations; -1: the checker runs. */
+	_Atomic int ma_inside;
+	uint64_t ma_checks; /* by who checks */
+	/* pmap_limit(); -1: none.  Atomic: pmaps share them. */
+	_Atomic int64_t ma_pt_limit;
+	_Atomic int64_t ma_pv_limit;
 	struct pv_table *ma_pvt;                     /* (c) */
 	struct vm_phys *ma_vp;                       /* (c) */
 	struct sim *ma_sim;                          /* (c) */
 	struct kmem *ma_kmem;                        /* (c) */
+	struct pmap_di *ma_di;                       /* (c) */
+	struct mmu *ma_mmu;                          /* (c) */
+	test_point_fn *_Atomic ma_point;             /* (a) pmap/bug.h */
+	void *ma_point_arg;                          /* of ma_point */
 	struct pv_chunks_list *ma_chunks[MAXMEMDOM]; /* (c) by domain */
 	int ma_ndomains;                             /* (c) */
 	int ma_nchunklists;                          /* (c) 1, or ma_ndomains */
@@ -238,7 +278,7 @@ pmap_ptp_to_pte(
 	return (pmap_pde_to_pte(pm, VM_PAGE_TO_PHYS(ptp), va));
 }
 
-/* The 4 KB entry of va and its PDE's value, or NULL. */
+/* The 4 KB entry of va and its PDE's value; NULL for none or a superpage. */
 static inline pte_t *
 pmap_pte_pde(const struct pmap *pm, vm_offset_t va, pt_entry_t *pdep)
 {
@@ -247,7 +287,7 @@ pmap_pte_pde(const struct pmap *pm, vm_offset_t va, pt_entry_t *pdep)
 	if (pde == NULL)
 		return (NULL);
 	*pdep = pte_load(pde);
-	if ((*pdep & PG_V) == 0)
+	if ((*pdep & (PG_V | PG_PS)) != PG_V)
 		return (NULL);
 	return (pmap_pde_to_pte(pm, *pdep, va));
 }
@@ -269,12 +309,12 @@ ptp_ref_add(struct vm_page *m, uint32_t n)
 }
 
 /*
- * The next page table at or after va, below eva: its PDE's value, with *vap its
- * first address in the range and *endp where it, or the range, ends.  Returns 0
- * when there is none.  Whole empty strides of upper levels are skipped.  A range
- * may go beyond the user addresses: nothing is there.
+ * The next page table or superpage at or after va, below eva: its PDE, with *vap
+ * its first address in the range and *endp where it, or the range, ends.  Returns
+ * NULL when there is none.  Whole empty strides of upper levels are skipped.  A
+ * range may go beyond the user addresses: nothing is there.
  */
-pt_entry_t pmap_next_pt(
+pte_t *pmap_next_pde(
     struct pmap *pmap, vm_offset_t *vap, vm_offset_t eva, vm_offset_t *endp);
 
 /*
@@ -283,20 +323,63 @@ pt_entry_t pmap_next_pt(
  */
 struct vm_page *
 pmap_allocpte(struct pmap *pmap, vm_offset_t va, struct pv_held *held);
-void pmap_wait_for_pages(struct pmap *pmap, vm_offset_t va);
+pte_t *pmap_alloc_pde(struct pmap *pmap, vm_offset_t va, struct vm_page **pdpgp,
+    struct pv_held *held);
+struct vm_page *pmap_alloc_pt_page(struct pmap *pmap, vm_offset_t va);
+void pmap_drop_pt_page(
+    struct pmap *pmap, struct vm_page *m, bool zero, struct vm_page **free);
+void pmap_wait_for_pages(
+    struct pmap *pmap, vm_offset_t va, int level, unsigned nsaved, bool pv);
 bool pmap_unwire_ptp(struct pmap *pmap, vm_offset_t va, struct vm_page *m,
     struct vm_page **free);
 bool pmap_unuse_pt(
     struct pmap *pmap, vm_offset_t va, pt_entry_t pde, struct vm_page **free);
 void pmap_abort_ptp(struct pmap *pmap, vm_offset_t va, struct vm_page *m);
-void pmap_free_ptps(struct pmap *pmap, struct vm_page *free);
+void pmap_free_ptps(struct machine *ma, struct vm_page *free);
 
-/* pv entries and chunks (pv_chunk.c). */
-struct pv_entry *get_pv_entry(struct pmap *pmap);
+/* One of what pmap_limit() counts; n back.  -1 is no limit. */
+static inline bool
+pmap_limit_take(_Atomic int64_t *limit)
+{
+	/* Relaxed: a count for tests. */
+	int64_t v = atomic_load_explicit(limit, memory_order_relaxed);
+
+	if (__predict_true(v < 0))
+		return (true);
+	do {
+		if (v == 0)
+			return (false);
+		/* Relaxed: as above. */
+	} while (!atomic_compare_exchange_weak_explicit(
+	    limit, &v, v - 1, memory_order_relaxed, memory_order_relaxed));
+	return (true);
+}
+
+static inline void
+pmap_limit_give(_Atomic int64_t *limit, int64_t n)
+{
+	/* Relaxed: as pmap_limit_take(); it is set at rest only. */
+	if (__predict_false(
+		atomic_load_explicit(limit, memory_order_relaxed) >= 0)) {
+		/* Relaxed: as above. */
+		atomic_fetch_add_explicit(limit, n, memory_order_relaxed);
+	}
+}
+
+/*
+ * pv entries and chunks (pv_chunk.c).  held: the pv list lock that may be dropped
+ * while entries are reclaimed, or NULL: do without.
+ */
+struct pv_entry *get_pv_entry(struct pmap *pmap, struct pv_held *held);
 /* Would get_pv_entry() do without a new chunk?  The pmap is locked. */
 bool pv_entry_is_spare(const struct pmap *pmap);
 void free_pv_entry(struct pmap *pmap, struct pv_entry *pv);
-bool reserve_pv_entries(struct pmap *pmap, int needed);
+bool reserve_pv_entries(struct pmap *pmap, int needed, struct pv_held *held);
+/*
+ * The same for who cannot do without: of the pages kept for that, and whatever
+ * pmap_limit() says.
+ */
+bool reserve_pv_entries_kept(struct pmap *pmap, int needed);
 void free_pv_chunk_dequeued(struct machine *ma, struct pv_chunk *pc);
 struct pv_chunks_list *
 pv_chunk_list_of(struct machine *ma, const struct pv_chunk *pc);
@@ -306,6 +389,10 @@ void free_pv_chunk_batch(struct machine *ma, struct pv_chunklist batch[]);
 /* Remove va's entry from m's list.  The caller holds m's pv list lock. */
 struct pv_entry *
 pmap_pvh_remove(struct md_page *md, struct pmap *pmap, vm_offset_t va);
+/* The same with the 2 MB list of the lock that is held. */
+struct pv_entry *
+pmap_pvh_remove_pde(struct pmap *pmap, struct pv_held *held, vm_offset_t va);
+struct vm_page *pv_chunk_page(struct machine *ma, const struct pv_chunk *pc);
 /* The index of pc's list in ma_chunks, and in a batch. */
 int pv_chunk_domain(struct machine *ma, const struct pv_chunk *pc);
 
@@ -349,5 +436,8 @@ pmap_resident_add(struct pmap *pmap, int64_t n)
 
 unsigned pmap_check(struct machine *ma,
     void (*fn)(void *arg, int inv, const char *text), void *arg);
+
+#include "pmap/pmap_op.h"
+#include "pmap/pmap_tlb.h"
 
 #endif /* PMAP_PMAP_VAR_H */

@@ -13,25 +13,19 @@
  *	breaks this for chunks it keeps, and says so in pm_chunk_quirk.
  *   2. A chunk leaves an LRU only under both the LRU's mutex and its pmap's
  *	lock: who holds the pmap lock has the chunk pinned.
- *   3. No chunk is wholly free outside these functions.
+ *   3. No chunk is wholly free outside these functions and pv_reclaim.c.
  *
  * Lock order.  pmap -> pv list lock -> chunk list.  Nothing is acquired under a
  * chunk list's mutex.  A chunk's page is freed after the mutex is dropped.
  *
- * Not provided.  Reclaiming entries of other pmaps when no page is free.
+ * When no page is free entries are taken from mappings that exist; see
+ * pv_reclaim.c.
  *
  * Source: FreeBSD main (2024), amd64 pmap.c; releng/12.1 for one list.
  */
 
 #include "pmap/pmap_var.h"
-
-/* Where chunk pc's bitmaps are all free. */
-static inline bool
-pc_is_free(const struct pv_chunk *pc)
-{
-	return (pc->pc_map[0] == PC_FREE0 && pc->pc_map[1] == PC_FREE0 &&
-	    pc->pc_map[2] == PC_FREE2);
-}
+#include "pmap/pv_reclaim.h"
 
 static inline bool
 pc_is_full(const struct pv_chunk *pc)
@@ -39,7 +33,7 @@ pc_is_full(const struct pv_chunk *pc)
 	return ((pc->pc_map[0] | pc->pc_map[1] | pc->pc_map[2]) == 0);
 }
 
-static struct vm_page *
+struct vm_page *
 pv_chunk_page(struct machine *ma, const struct pv_chunk *pc)
 {
 	vm_paddr_t pa = (vm_paddr_t)((const char *)pc - ma->ma_vp->vp_dmap);
@@ -79,27 +73,64 @@ pc_take(struct pmap *pmap, struct pv_chunk *pc)
 	return (&pc->pc_pventry[field * 64 + bit]);
 }
 
-/* A new chunk, all free, on no list; NULL when no page is free. */
+/* Page m becomes a chunk, all free, on no list. */
 static struct pv_chunk *
-pc_create(struct pmap *pmap)
+pc_init(struct pmap *pmap, const struct vm_page *m)
 {
-	struct machine *ma = pmap->pm_machine;
-	struct thread *td = curthread();
-	struct pv_chunk *pc;
-	struct vm_page *m;
+	struct pv_chunk *pc = PHYS_TO_DMAP(pmap->pm_vp, VM_PAGE_TO_PHYS(m));
 
-	m = vm_page_alloc(ma->ma_vp, td->td_domain, VM_PAGE_NOOBJ);
-	if (m == NULL) {
-		counter_add(&td->td_counters, CTR_PC_CHUNK_TRYFAIL, 1);
-		return (NULL);
-	}
-	counter_add(&td->td_counters, CTR_PC_CHUNK_ALLOCS, 1);
-	pc = PHYS_TO_DMAP(ma->ma_vp, VM_PAGE_TO_PHYS(m));
+	counter_add(&curthread()->td_counters, CTR_PC_CHUNK_ALLOCS, 1);
 	pc->pc_pmap = pmap;
 	pc->pc_map[0] = PC_FREE0;
 	pc->pc_map[1] = PC_FREE0;
 	pc->pc_map[2] = PC_FREE2;
 	return (pc);
+}
+
+/*
+ * A new chunk; NULL when no page is free.  flags: VM_PAGE_INTERRUPT, to take of
+ * what is kept for those who cannot do without, or 0.
+ */
+static struct pv_chunk *
+pc_create(struct pmap *pmap, int flags)
+{
+	struct machine *ma = pmap->pm_machine;
+	struct thread *td = curthread();
+	struct vm_page *m;
+
+	/* Who cannot do without raises the limit. */
+	if (flags == 0 && !pmap_limit_take(&ma->ma_pv_limit))
+		goto fail;
+	m = vm_page_alloc(ma->ma_vp, td->td_domain, VM_PAGE_NOOBJ | flags);
+	if (m == NULL) {
+		if (flags == 0)
+			pmap_limit_give(&ma->ma_pv_limit, 1);
+		goto fail;
+	}
+	return (pc_init(pmap, m));
+
+fail:
+	counter_add(&td->td_counters, CTR_PC_CHUNK_TRYFAIL, 1);
+	return (NULL);
+}
+
+/*
+ * A new chunk, from a page that is free or that is reclaimed.  NULL: there is
+ * none; *againp says whether an entry of this pmap came free instead.
+ */
+__slowpath static struct pv_chunk *
+pc_obtain(struct pmap *pmap, struct pv_held *held, int flags, bool *againp)
+{
+	struct pv_chunk *pc = pc_create(pmap, flags);
+	enum reclaim_result how;
+	struct vm_page *m;
+
+	*againp = false;
+	if (pc != NULL || held == NULL)
+		return (pc);
+	how = reclaim_pv_chunk(pmap->pm_machine, pmap, held, &m);
+	*againp = how == RECLAIM_ENTRY;
+	return (how == RECLAIM_PAGE ? pc_init(pmap, m) : NULL);
 }
 
 bool
@@ -110,27 +141,41 @@ pv_entry_is_spare(const struct pmap *pmap)
 	return (pc != NULL && !pc_is_full(pc));
 }
 
+static void
+pv_chunk_enqueue(struct machine *ma, struct pv_chunk *pc)
+{
+	struct pv_chunks_list *pvc = pv_chunk_list_of(ma, pc);
+
+	mtx_lock(&pvc->pvc_lock);
+	TAILQ_INSERT_TAIL(&pvc->pvc_list, pc, pc_lru);
+	mtx_unlock(&pvc->pvc_lock);
+}
+
 /*
- * An entry of this pmap.  Returns NULL when no chunk has room and no page is
- * free.  The pmap is locked; a pv list lock may be held.
+ * An entry of this pmap, which is locked.  With held NULL, returns NULL when no
+ * chunk has room and no page is free.  Otherwise mappings are reclaimed, this
+ * pmap's too, for which *held may be dropped and changed; NULL says that there
+ * was nothing to reclaim, or that other pmaps were locked: the caller unlocks
+ * its own, waits with pmap_wait_for_pages(), and tries again.
  */
 struct pv_entry *
-get_pv_entry(struct pmap *pmap)
+get_pv_entry(struct pmap *pmap, struct pv_held *held)
 {
-	struct pv_chunks_list *pvc;
 	struct pv_chunk *pc;
+	bool again;
 
 	PMAP_LOCK_ASSERT(pmap);
 	pc = TAILQ_FIRST(&pmap->pm_pvchunk);
-	if (__predict_false(pc == NULL || pc_is_full(pc))) {
-		pc = pc_create(pmap);
-		if (pc == NULL)
+	while (__predict_false(pc == NULL || pc_is_full(pc))) {
+		pc = pc_obtain(pmap, held, 0, &again);
+		if (pc != NULL) {
+			TAILQ_INSERT_HEAD(&pmap->pm_pvchunk, pc, pc_list);
+			pv_chunk_enqueue(pmap->pm_machine, pc);
+		} else if (again) {
+			pc = TAILQ_FIRST(&pmap->pm_pvchunk);
+		} else {
 			return (NULL);
-		TAILQ_INSERT_HEAD(&pmap->pm_pvchunk, pc, pc_list);
-		pvc = pv_chunk_list_of(pmap->pm_machine, pc);
-		mtx_lock(&pvc->pvc_lock);
-		TAILQ_INSERT_TAIL(&pvc->pvc_list, pc, pc_lru);
-		mtx_unlock(&pvc->pvc_lock);
+		}
 	}
 	counter_add(&curthread()->td_counters, CTR_PV_ENTRY_ALLOCS, 1);
 	return (pc_take(pmap, pc));
@@ -142,6 +187,7 @@ free_pv_chunk_dequeued(struct machine *ma, struct pv_chunk *pc)
 {
 	counter_add(&curthread()->td_counters, CTR_PC_CHUNK_FREES, 1);
 	vm_page_free(ma->ma_vp, pv_chunk_page(ma, pc));
+	pmap_limit_give(&ma->ma_pv_limit, 1);
 }
 
 void
@@ -214,25 +260,12 @@ pc_nfree(const struct pv_chunk *pc)
 	    __builtin_popcountll(pc->pc_map[2]));
 }
 
-/*
- * Make sure that the pmap has at least needed free entries.  Returns false, with
- * nothing changed, when no page is free.  The pmap is locked and stays so.
- *
- * New chunks stay off the LRUs until the end: there they could be taken again
- * before they are used.
- */
-bool
-reserve_pv_entries(struct pmap *pmap, int needed)
+/* How many free entries the pmap has, or needed if those are more. */
+static int
+pv_entries_free(const struct pmap *pmap, int needed)
 {
-	struct machine *ma = pmap->pm_machine;
-	struct pv_chunklist fresh[MAXMEMDOM];
-	struct pv_chunks_list *pvc;
-	struct pv_chunk *pc;
-	int avail = 0, i, nfree;
-
-	PMAP_LOCK_ASSERT(pmap);
-	for (i = 0; i < ma->ma_nchunklists; i++)
-		TAILQ_INIT(&fresh[i]);
+	const struct pv_chunk *pc;
+	int avail = 0, nfree;
 
 	TAILQ_FOREACH (pc, &pmap->pm_pvchunk, pc_list) {
 		nfree = pc_nfree(pc);
@@ -240,47 +273,123 @@ reserve_pv_entries(struct pmap *pmap, int needed)
 			break;
 		avail += nfree;
 	}
-	for (; avail < needed; avail += _NPCPV) {
-		pc = pc_create(pmap);
-		if (pc == NULL)
-			goto fail;
-		TAILQ_INSERT_HEAD(&pmap->pm_pvchunk, pc, pc_list);
-		TAILQ_INSERT_TAIL(&fresh[pv_chunk_domain(ma, pc)], pc, pc_lru);
-	}
+	return (avail);
+}
+
+/* Fresh chunks go where all are, or nowhere: nobody would come back for them. */
+static void
+reserve_end(struct pmap *pmap, struct pv_chunklist fresh[], bool keep)
+{
+	struct machine *ma = pmap->pm_machine;
+	struct pv_chunks_list *pvc;
+	struct pv_chunk *pc;
+	int i;
+
 	for (i = 0; i < ma->ma_nchunklists; i++) {
 		if (TAILQ_EMPTY(&fresh[i]))
 			continue;
-		pvc = ma->ma_chunks[i];
-		mtx_lock(&pvc->pvc_lock);
-		TAILQ_CONCAT(&pvc->pvc_list, &fresh[i], pc_lru);
-		mtx_unlock(&pvc->pvc_lock);
-	}
-	return (true);
-
-fail:
-	/* Invariant 3: nobody would come back for them. */
-	for (i = 0; i < ma->ma_nchunklists; i++) {
+		if (keep) {
+			pvc = ma->ma_chunks[i];
+			mtx_lock(&pvc->pvc_lock);
+			TAILQ_CONCAT(&pvc->pvc_list, &fresh[i], pc_lru);
+			mtx_unlock(&pvc->pvc_lock);
+			continue;
+		}
 		while ((pc = TAILQ_FIRST(&fresh[i])) != NULL) {
 			TAILQ_REMOVE(&fresh[i], pc, pc_lru);
 			TAILQ_REMOVE(&pmap->pm_pvchunk, pc, pc_list);
 			free_pv_chunk_dequeued(ma, pc);
 		}
 	}
-	return (false);
 }
 
-/* NULL when va has no entry on the list. */
-struct pv_entry *
-pmap_pvh_remove(struct md_page *md, struct pmap *pmap, vm_offset_t va)
+/*
+ * Make sure that the pmap has at least needed free entries.  The pmap is locked
+ * and stays so; held as in get_pv_entry().  Returns false, with no chunk more
+ * than before, when they are not to be had.
+ *
+ * New chunks stay off the LRUs until the end: there they could be taken again
+ * before they are used.  A walk for one may free entries of this pmap, or a
+ * chunk of it that was counted on: so after each the count begins anew.
+ */
+static bool
+reserve(struct pmap *pmap, int needed, struct pv_held *held, int flags)
+{
+	struct machine *ma = pmap->pm_machine;
+	struct pv_chunklist fresh[MAXMEMDOM];
+	struct pv_chunk *pc;
+	bool again, ok = true;
+	int i;
+
+	PMAP_LOCK_ASSERT(pmap);
+	for (i = 0; i < ma->ma_nchunklists; i++)
+		TAILQ_INIT(&fresh[i]);
+	while (pv_entries_free(pmap, needed) < needed) {
+		pc = pc_obtain(pmap, held, flags, &again);
+		if (pc == NULL && !again) {
+			ok = false;
+			break;
+		}
+		if (pc == NULL)
+			continue;
+		/*
+		 * What was reclaimed may have been this pmap's, too: a chunk
+		 * that is not needed would never be used (invariant 3).
+		 */
+		if (pv_entries_free(pmap, needed) >= needed) {
+			free_pv_chunk_dequeued(ma, pc);
+			break;
+		}
+		TAILQ_INSERT_HEAD(&pmap->pm_pvchunk, pc, pc_list);
+		TAILQ_INSERT_TAIL(&fresh[pv_chunk_domain(ma, pc)], pc, pc_lru);
+	}
+	reserve_end(pmap, fresh, ok);
+	return (ok);
+}
+
+bool
+reserve_pv_entries(struct pmap *pmap, int needed, struct pv_held *held)
+{
+	return (reserve(pmap, needed, held, 0));
+}
+
+bool
+reserve_pv_entries_kept(struct pmap *pmap, int needed)
+{
+	return (reserve(pmap, needed, NULL, VM_PAGE_INTERRUPT));
+}
+
+/* Off the list, if it is there.  The caller counts the change. */
+static struct pv_entry *
+pv_list_take(struct pv_list *pvl, struct pmap *pmap, vm_offset_t va)
 {
 	struct pv_entry *pv;
 
-	PV_LIST_FOREACH (pv, &md->pv_list) {
+	PV_LIST_FOREACH (pv, pvl) {
 		if (pv->pv_va == va && PV_PMAP(pv) == pmap) {
-			pv_list_remove(&md->pv_list, pv);
-			md_gen_bump(md);
+			pv_list_remove(pvl, pv);
 			return (pv);
 		}
 	}
 	return (NULL);
+}
+
+struct pv_entry *
+pmap_pvh_remove(struct md_page *md, struct pmap *pmap, vm_offset_t va)
+{
+	struct pv_entry *pv = pv_list_take(&md->pv_list, pmap, va);
+
+	if (__predict_true(pv != NULL))
+		md_gen_bump(md);
+	return (pv);
+}
+
+struct pv_entry *
+pmap_pvh_remove_pde(struct pmap *pmap, struct pv_held *held, vm_offset_t va)
+{
+	struct pv_entry *pv = pv_list_take(&held->pv_pvh->pv_list, pmap, va);
+
+	if (pv != NULL)
+		pvh_gen_bump(pmap->pm_machine->ma_pvt, held);
+	return (pv);
 }

@@ -55,6 +55,20 @@ pv_to_chunk(const struct pv_entry *pv)
 #define PV_PMAP(pv) (pv_to_chunk(pv)->pc_pmap)
 
 static inline bool
+pc_is_free(const struct pv_chunk *pc)
+{
+	return (pc->pc_map[0] == PC_FREE0 && pc->pc_map[1] == PC_FREE0 &&
+	    pc->pc_map[2] == PC_FREE2);
+}
+
+/* Which entries of a field of the bitmap are taken. */
+static inline uint64_t
+pc_inuse(const struct pv_chunk *pc, unsigned field)
+{
+	return (~pc->pc_map[field] & (field < 2 ? PC_FREE0 : PC_FREE2));
+}
+
+static inline bool
 pv_list_empty(const struct pv_list *pvl)
 {
 	return (pvl->pvl_first == NULL);

@@ -19,6 +19,8 @@
 
 #include <errno.h>
 
+#include "kern/bug.h"
+
 static int
 pv_ptrarray_create(struct pv_table *pvt)
 {
@@ -42,7 +44,10 @@ pv_ptrarray_create(struct pv_table *pvt)
 		first = seg->start >> PDRSHIFT;
 		last = (seg->end - 1) >> PDRSHIFT;
 		row = last - first + 1;
-		i = pvt->pvt_ptrs[first] != NULL ? 1 : 0;
+		i = pvt->pvt_ptrs[first] != NULL &&
+			!BUG_IN(pvt->pvt_design->d_bugs, B28)
+		    ? 1
+		    : 0;
 		if (!pvt->pvt_design->d_wart_alloc)
 			row -= i;
 		if (row == 0)

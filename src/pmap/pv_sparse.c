@@ -33,6 +33,8 @@
 
 #include <errno.h>
 
+#include "kern/bug.h"
+
 #define ROUND_PAGE(n) (((n) + PAGE_MASK) & ~(uint64_t)PAGE_MASK)
 #define TRUNC_PAGE(n) ((n) & ~(uint64_t)PAGE_MASK)
 
@@ -60,7 +62,9 @@ pv_sparse_create(struct pv_table *pvt)
 	int error, i;
 
 	pvt->pvt_reserved_bytes =
-	    ROUND_PAGE(((pvt->pvt_last_pa >> PDRSHIFT) + 1) * pvt->pvt_stride);
+	    ROUND_PAGE(((pvt->pvt_last_pa >> PDRSHIFT) +
+			   !BUG_IN(pvt->pvt_design->d_bugs, B28)) *
+		pvt->pvt_stride);
 	error = kva_reserve(pvt->pvt_kmem, pvt->pvt_reserved_bytes, M_PVHEADER,
 	    &pvt->pvt_region);
 	if (error != 0)
@@ -73,7 +77,8 @@ pv_sparse_create(struct pv_table *pvt)
 		if (to <= backed)
 			continue;
 		from = backed;
-		if (pvt->pvt_design->d_gaps_trap) {
+		if (pvt->pvt_design->d_gaps_trap ||
+		    BUG_IN(pvt->pvt_design->d_bugs, B28)) {
 			from = TRUNC_PAGE(
 			    (seg->start >> PDRSHIFT) * pvt->pvt_stride);
 			if (from < backed)

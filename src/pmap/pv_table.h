@@ -182,6 +182,19 @@ pvh_gen(const struct pv_table *pvt, const struct md_page *pvh)
 }
 
 /*
+ * The 2 MB list of the lock in held has changed.  Where the lock lives in the
+ * generation, it is the unlock that counts.
+ */
+static inline void
+pvh_gen_bump(const struct pv_table *pvt, struct pv_held *held)
+{
+	if (pvt->pvt_gen_embedded)
+		held->pv_modified = true;
+	else
+		md_gen_bump(held->pv_pvh);
+}
+
+/*
  * The calling thread's statement for assertions: it holds the lock under which
  * m's list may change.
  */

@@ -43,6 +43,7 @@
 struct held_line;        /* lock/held.h */
 struct lock_prof_thread; /* lock/lock_profile.c */
 struct machine;
+struct pmap_invl; /* pmap/pmap_di.h */
 struct sim;
 struct thread;
 struct turnstile;      /* lock/turnstile.c */
@@ -129,6 +130,7 @@ struct thread {
 	int td_domain;                     /* (c) memory domain of td_cpu */
 	struct lock_prof_thread *td_prof;  /* (c) */
 	struct witness_thread *td_witness; /* (c) */
+	struct pmap_invl *td_invl;         /* (c) */
 	_Alignas(CACHE_PAIR_SIZE) struct counter_set td_counters; /* (o) */
 };
 

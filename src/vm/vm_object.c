@@ -16,7 +16,8 @@ _Static_assert(RUN_PAGES *PAGE_SIZE == NBPDR, "a run is a superpage");
 static vm_pindex_t
 run_slot(enum vm_object_fill fill, uint64_t nruns, uint64_t r, uint64_t j)
 {
-	return (fill == VM_OBJECT_RUNS ? r * RUN_PAGES + j : j * nruns + r);
+	return (
+	    fill == VM_OBJECT_SCATTERED ? j * nruns + r : r * RUN_PAGES + j);
 }
 
 /* Fill pages[0..size); 0 or ENOSPC with some of them NULL. */
@@ -44,6 +45,21 @@ object_alloc_pages(struct vm_phys *vp, vm_pindex_t size, int domain,
 	return (0);
 }
 
+/* Each page from its reservation. */
+static int
+object_reserve(struct vm_object *obj)
+{
+	int error = 0;
+
+	VM_OBJECT_WLOCK(obj);
+	for (vm_pindex_t i = 0; i < obj->size && error == 0; i++) {
+		if (vm_object_alloc_page(obj, i, 0) == NULL)
+			error = ENOSPC;
+	}
+	VM_OBJECT_WUNLOCK(obj);
+	return (error);
+}
+
 static int
 object_populate(struct vm_object *obj, enum vm_object_fill fill)
 {
@@ -55,6 +71,8 @@ object_populate(struct vm_object *obj, enum vm_object_fill fill)
 	/* Else as many descriptors would be touched as there is memory. */
 	if (obj->size > vm_free_count(ma->ma_vp, -1))
 		return (ENOSPC);
+	if (fill == VM_OBJECT_RUNS && !ma->ma_design.d_no_reserv)
+		return (object_reserve(obj));
 	pages = kmem_alloc(ma->ma_kmem, bytes, 0, M_OBJECT, KMEM_ANYDOMAIN);
 	if (pages == NULL)
 		return (ENOMEM);
@@ -84,7 +102,7 @@ vm_object_create(struct machine *ma, vm_pindex_t size, int domain,
 	    KMEM_ANYDOMAIN);
 	if (obj == NULL)
 		return (ENOMEM);
-	rw_init(&obj->lock, "vm object", 0);
+	rw_init(&obj->lock, "vm object", LO_DUPOK);
 	obj->size = size;
 	obj->machine = ma;
 	obj->domain = domain;
@@ -109,12 +127,58 @@ vm_object_destroy(struct vm_object *obj)
 	/* From the end: the free list is last in, first out. */
 	while (obj->memq_last != NULL)
 		vm_object_free_page(obj, obj->memq_last);
+	/* Those that a rename left with pages of another object. */
+	if (obj->rvq.rvh_first != NULL)
+		vm_reserv_break_all(ma->ma_vp, obj);
 	VM_OBJECT_WUNLOCK(obj);
 	KASSERT(obj->resident_page_count == 0,
 	    ("object %p: %" PRIu64 " pages on an empty list", (void *)obj,
 		obj->resident_page_count));
 	rw_destroy(&obj->lock);
 	kmem_free(ma->ma_kmem, obj, sizeof(*obj), M_OBJECT, KMEM_ANYDOMAIN);
+}
+
+/* The last page before pindex, or NULL. */
+static struct vm_page *
+object_pred(const struct vm_object *obj, vm_pindex_t pindex)
+{
+	struct vm_page *m = obj->memq_last;
+
+	while (m != NULL && m->pindex >= pindex)
+		m = m->listq_prev;
+	return (m);
+}
+
+struct vm_page *
+vm_object_alloc_page(struct vm_object *obj, vm_pindex_t pindex, int flags)
+{
+	struct vm_page *m, *pred = object_pred(obj, pindex);
+	const struct vm_page_place place = {
+		.vpl_object = obj,
+		.vpl_pindex = pindex,
+		.vpl_size = obj->size,
+		.vpl_color = obj->pg_color,
+		.vpl_grows = obj->grows,
+		.vpl_pred = pred,
+		.vpl_succ = pred != NULL ? pred->listq_next : obj->memq_first,
+	};
+
+	VM_OBJECT_ASSERT_WLOCKED(obj);
+	m = vm_page_alloc_at(obj->machine->ma_vp, obj->domain, &place, flags);
+	if (m != NULL)
+		vm_page_insert(m, obj, pindex);
+	return (m);
+}
+
+void
+vm_page_rename(struct vm_page *m, struct vm_object *to, vm_pindex_t pindex)
+{
+	struct vm_object *from = m->object;
+	vm_pindex_t offset = m->pindex - pindex;
+
+	vm_page_remove(m);
+	vm_page_insert(m, to, pindex);
+	vm_reserv_rename(to->machine->ma_vp, m, to, from, offset);
 }
 
 void
@@ -127,11 +191,10 @@ vm_page_insert(struct vm_page *m, struct vm_object *obj, vm_pindex_t pindex)
 	    ("page %p is in object %p", (void *)m, (void *)m->object));
 	KASSERT(pindex < obj->size,
 	    ("pindex %" PRIu64 " of %" PRIu64, pindex, obj->size));
-	for (prev = obj->memq_last; prev != NULL && prev->pindex > pindex;)
-		prev = prev->listq_prev;
-	KASSERT(prev == NULL || prev->pindex != pindex,
-	    ("object %p has a page at %" PRIu64, (void *)obj, pindex));
+	prev = object_pred(obj, pindex);
 	next = prev != NULL ? prev->listq_next : obj->memq_first;
+	KASSERT(next == NULL || next->pindex != pindex,
+	    ("object %p has a page at %" PRIu64, (void *)obj, pindex));
 
 	m->listq_prev = prev;
 	m->listq_next = next;
@@ -224,5 +287,6 @@ vm_object_check(
 		fn(arg, text);
 		wrong++;
 	}
+	wrong += vm_reserv_check_object(obj->machine->ma_vp, obj, fn, arg);
 	return (wrong);
 }

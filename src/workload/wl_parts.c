@@ -80,6 +80,8 @@ wl_object_create(struct wl_run *run, uint32_t npages, int domain,
 	wlo = wl_alloc(run, sizeof(*wlo));
 	if (wlo == NULL)
 		return (ENOMEM);
+	if (fill == VM_OBJECT_RUNS && run->wlr_params.wp_superpages == 0)
+		fill = VM_OBJECT_SMALL;
 	wlo->wlo_npages = npages;
 	wlo->wlo_pages = wl_alloc(run, npages * sizeof(wlo->wlo_pages[0]));
 	/* From here on wl_objects_destroy() takes care of it. */
