@@ -98,6 +98,20 @@ list_designs(void)
 		    "shared superpage" },
 		{ "+gaps=backed|trap",
 		    "sparse: headers in gaps exist (default), or trap" },
+		{ "+pmap=main|14|12.3|12.1",
+		    "whose rules the pmap follows; script takes 14 itself" },
+		{ "+superpages=on|off", "2 MB mappings are made, or not" },
+		{ "+reserv=on|off",
+		    "pages of objects come from reservations, or not" },
+		{ "+di=lockless|mutex", "how delayed invalidation is kept" },
+		{ "+tlb=none|direct|assoc|adversarial",
+		    "what mmu_access() caches for each CPU (default none)" },
+		{ "+ipi=sync|mailbox",
+		    "how a CPU makes the others invalidate" },
+		{ "+pcid=on|off", "TLB entries carry an address space" },
+		{ "+bug=NAME",
+		    "a fault switched on to be caught; only in builds with "
+		    "invariants: tests/README.md" },
 	};
 	struct table *t = table_create("ll");
 

@@ -40,7 +40,7 @@
  *	pcid=on|off	    TLB entries carry an address space (on)
  *	ipi=sync|mailbox    who invalidates does so in other CPUs' TLBs (sync),
  *			    or asks them to and waits
- *	bug=NAME	    switch a fault of pmap/bug.h on, to see it caught;
+ *	bug=NAME	    switch a fault of kern/bug.h on, to see it caught;
  *			    with PMAPSIM_INVARIANTS only
  *
  * NAME: head = hashed/rwlock+chunks=global, superpage =
