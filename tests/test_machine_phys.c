@@ -91,6 +91,55 @@ pages_come_where_they_are_asked_for_and_go_back(void **state)
 	machine_close(m);
 }
 
+/* 2 MB at once, or made of 512; no more once a page has gone. */
+static void
+a_superpage_of_pages_is_mapped_as_one(void **state)
+{
+	const vm_prot_t rw = VM_PROT_READ | VM_PROT_WRITE;
+	const vm_offset_t va = 0x40000000;
+	struct machine *m = machine_open(1);
+	struct pmap_pde_stats pds;
+	struct vm_page *page;
+	struct pmap *pmap;
+
+	(void)state;
+	assert_int_equal(machine_thread_attach(m, 0), 0);
+	pmap = pmap_alloc(m);
+	assert_non_null(pmap);
+	assert_int_equal(pmap_pinit(pmap), KERN_SUCCESS);
+	page = vm_phys_page_alloc(m, 1, 10);
+	assert_non_null(page);
+	for (unsigned r = 0; r < 2; r++)
+		assert_int_equal(pmap_enter(pmap, va + r * NBPDR,
+				     &page[r * 512], rw, VM_PROT_WRITE, 1),
+		    KERN_SUCCESS);
+	pmap_remove(pmap, va, va + 2 * NBPDR);
+	for (unsigned i = 0; i < 512; i++)
+		assert_int_equal(pmap_enter(pmap, va + i * 4096, &page[i],
+				     VM_PROT_READ, VM_PROT_READ, 0),
+		    KERN_SUCCESS);
+	pmap_pde_stats(m, &pds);
+	assert_int_equal(pds.pds_mappings, 2);
+	assert_int_equal(pds.pds_promotions, 1);
+	assert_int_equal(machine_check(m, stderr), 0);
+	pmap_remove(pmap, va, va + NBPDR);
+	vm_phys_page_free(m, &page[517], 0);
+	assert_int_equal(pmap_enter(pmap, va, &page[512], rw, VM_PROT_WRITE, 1),
+	    KERN_INVALID_ARGUMENT);
+	assert_int_equal(
+	    pmap_enter(pmap, va, page, rw, VM_PROT_WRITE, 1), KERN_SUCCESS);
+	pmap_remove(pmap, va, va + NBPDR);
+	for (unsigned i = 0; i < 1024; i++) {
+		if (i != 517)
+			vm_phys_page_free(m, &page[i], 0);
+	}
+	pmap_release(pmap);
+	pmap_free(pmap);
+	assert_int_equal(machine_check(m, stderr), 0);
+	machine_thread_detach(m);
+	machine_close(m);
+}
+
 static void
 segments_are_told(void **state)
 {
@@ -174,6 +223,7 @@ main(void)
 		cmocka_unit_test(no_cpu_beyond_the_last_can_be_attached_to),
 		cmocka_unit_test(
 		    pages_come_where_they_are_asked_for_and_go_back),
+		cmocka_unit_test(a_superpage_of_pages_is_mapped_as_one),
 		cmocka_unit_test(segments_are_told),
 		cmocka_unit_test(kernel_addresses_are_refused),
 		cmocka_unit_test(a_machine_in_use_is_not_destroyed),

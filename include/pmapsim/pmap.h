@@ -40,7 +40,8 @@
  *
  * Versions.  Where FreeBSD's versions differ the design's option pmap= decides:
  *
- *	main	promotes what was not accessed, too, and in pmap_enter_quick()
+ *	main	promotes what was not accessed, too, and in pmap_enter_quick();
+ *		has a page table saved for a wired 2 MB mapping made by psind 1
  *	14, main  count the root in pmap_resident_count()
  *	12.x	copies a managed 2 MB mapping with its accessed bit, and leaves
  *		an empty directory page where there is no memory for a record
@@ -101,8 +102,10 @@ void pmap_release(struct pmap *pmap);
  *	flags	the access that faulted, VM_PROT_*, which prot includes, plus
  *		PMAP_ENTER_WIRED and PMAP_ENTER_NOSLEEP
  *	psind	0; or 1: map the 2 MB that m is the first page of.  Whatever is
- *		mapped there goes, wired or not.  m is managed: m->psind is 1, and
- *		write in prot needs write in flags.
+ *		mapped there goes, wired or not.  If m is managed, all 512 pages
+ *		are allocated, as m->psind says (an object's full reservation, or
+ *		vm_phys_page_alloc() of order 9 or more), and write in prot needs
+ *		write in flags.
  *
  * The mapping is accessed, and modified if flags has write.  If it completes
  * 512 that can be one of 2 MB it is promoted.
@@ -114,7 +117,7 @@ void pmap_release(struct pmap *pmap);
  * page table to save; without the flag it waits otherwise: the caller then
  * holds no lock, that is, m is busy.  KERN_INVALID_ADDRESS when va is no user
  * address, KERN_INVALID_ARGUMENT for another psind or where va or m is not 2 MB
- * aligned; nothing has changed.
+ * aligned, or m->psind is 0; nothing has changed.
  *
  * Locks: the pmap's, then pv list locks one at a time; a delayed invalidation
  * block where psind 1 replaces a page table, or mappings are reclaimed.
@@ -192,8 +195,9 @@ void pmap_protect(
 
 /*
  * Clear the wired attribute in [sva, eva).  Every mapping there has it; panics
- * otherwise.  2 MB that are in the range in part are demoted, which needs no
- * page for a page table.
+ * otherwise.  2 MB that are in the range in part are demoted, which with
+ * pmap=main needs no page for a page table; with others it panics for want of
+ * one where the mapping was made by psind 1.
  * Locks: the pmap's; pv list locks where there is a demotion.
  */
 void pmap_unwire(struct pmap *pmap, vm_offset_t sva, vm_offset_t eva);

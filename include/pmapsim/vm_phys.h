@@ -19,7 +19,9 @@
  *
  *	domain	where, 0 to machine_ndomains() - 1; -1: where the caller runs.
  *		Other domains are tried when there is no such run.
- *	order	0 to VM_PHYS_ORDER_MAX; 9 is a superpage
+ *	order	0 to VM_PHYS_ORDER_MAX; 9 is a superpage: from there on the pages
+ *		are runs that 2 MB mappings can be made of, by pmap_enter() with
+ *		psind 1 or by promotion, until a page of theirs is freed
  *
  * Returns the first page's descriptor, those of the others follow it; or NULL
  * when there is no such run of free pages, no such domain or order; nothing has

@@ -459,3 +459,13 @@ vm_reserv_assume(struct vm_phys *vp, vm_paddr_t pa, bool full)
 	PHYS_TO_VM_PAGE(vp, pa)->psind = full;
 	return (full);
 }
+
+void
+vm_reserv_assume_not(struct vm_phys *vp, const struct vm_page *m)
+{
+	struct vm_reserv *rv = vm_reserv_from_page(vp, m);
+
+	if (vm_reserv_popcnt(rv) == VM_LEVEL_0_NPAGES &&
+	    vm_reserv_object(rv) == NULL)
+		(void)vm_reserv_assume(vp, VM_PAGE_TO_PHYS(m), false);
+}

@@ -112,11 +112,13 @@ struct vm_page *
 vm_reserv_to_superpage(struct vm_phys *vp, const struct vm_page *m);
 
 /*
- * For tests: let the run that contains pa, of which no reservation exists, count
- * as full, or not, whatever is allocated.  Returns what holds then.  Nobody else
- * looks at the run meanwhile.
+ * Let the run that contains pa, of which no reservation exists, count as full, or
+ * not, whatever is allocated: for runs that no object owns, and for scripts.
+ * Returns what holds then.  Nobody else looks at the run meanwhile.
  */
 bool vm_reserv_assume(struct vm_phys *vp, vm_paddr_t pa, bool full);
+/* m is to be freed: its run is not full, if that was but assumed. */
+void vm_reserv_assume_not(struct vm_phys *vp, const struct vm_page *m);
 
 /*
  * Invariants 38, 39 and 43 of all reservations, at quiescence: every violation

@@ -6,7 +6,10 @@
 
 #include "pmapsim/vm_phys.h"
 
+#include "phys/vm_reserv.h"
 #include "pmap/pmap_var.h"
+
+#define RUN_PAGES (1 << VM_LEVEL_0_ORDER)
 
 struct vm_page *
 vm_phys_page_alloc(struct machine *m, int domain, int order)
@@ -28,6 +31,9 @@ vm_phys_page_alloc(struct machine *m, int domain, int order)
 		atomic_store_explicit(
 		    &page[i].ref_count, 1, memory_order_relaxed);
 	}
+	for (i = 0; i + RUN_PAGES <= 1 << order; i += RUN_PAGES)
+		(void)vm_reserv_assume(
+		    m->ma_vp, VM_PAGE_TO_PHYS(&page[i]), true);
 	return (page);
 }
 
@@ -36,6 +42,9 @@ vm_phys_page_free(struct machine *m, struct vm_page *page, int order)
 {
 	int i;
 
+	/* Whatever run they are of, or were allocated as, is not full now. */
+	for (i = 0; i < 1 << order; i += RUN_PAGES)
+		vm_reserv_assume_not(m->ma_vp, &page[i]);
 	for (i = 0; i < 1 << order; i++)
 		page[i].q_next = i + 1 < 1 << order ? &page[i + 1] : NULL;
 	vm_page_free_list(m->ma_vp, page);

@@ -121,9 +121,8 @@ pmap_enter_super(struct pmap *pmap, vm_offset_t va, struct vm_page *m,
 
 	if (((va | VM_PAGE_TO_PHYS(m)) & PDRMASK) != 0)
 		return (KERN_INVALID_ARGUMENT);
-	KASSERT((newpte & PG_MANAGED) == 0 || m->psind > 0,
-	    ("pmap_enter: psind 1, page %#jx has %u",
-		(uintmax_t)VM_PAGE_TO_PHYS(m), m->psind));
+	if ((newpte & PG_MANAGED) != 0 && m->psind == 0)
+		return (KERN_INVALID_ARGUMENT);
 	PMAP_LOCK(pmap);
 	rv = pmap_enter_pde(
 	    pmap, va, pmap_pte_to_pde_cache(newpte) | PG_PS, flags, m, &held);
