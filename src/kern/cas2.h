@@ -17,9 +17,8 @@
  * may be torn; the swap that follows compares both and so finds that out.
  *
  * ThreadSanitizer does not see the instruction.  A swap that succeeds is told to
- * it as a release before and an acquire after, both on the first word, which is
- * where acquire loads of that word find it.  Who learns something from the second
- * word says so with cas2_tsan_acquire().
+ * it as a release before and an acquire after, on each of the words, which is
+ * where acquire loads of that word find it.
  */
 
 #include <stdatomic.h>
@@ -43,11 +42,6 @@ _Static_assert(sizeof(struct cas2) == 16, "what the instruction swaps");
 #ifdef CAS2_TSAN
 void __tsan_acquire(void *addr);
 void __tsan_release(void *addr);
-#define cas2_tsan_acquire(p) __tsan_acquire(p)
-#define cas2_tsan_release(p) __tsan_release(p)
-#else
-#define cas2_tsan_acquire(p) ((void)(p))
-#define cas2_tsan_release(p) ((void)(p))
 #endif
 
 #if defined(__x86_64__)
@@ -125,10 +119,17 @@ cas2(struct cas2 *p, uint64_t olo, uint64_t ohi, uint64_t lo, uint64_t hi)
 {
 	bool ok;
 
-	cas2_tsan_release(p);
+#ifdef CAS2_TSAN
+	__tsan_release(&p->c2_lo);
+	__tsan_release(&p->c2_hi);
+#endif
 	ok = cas2_insn(p, olo, ohi, lo, hi);
-	if (ok)
-		cas2_tsan_acquire(p);
+#ifdef CAS2_TSAN
+	if (ok) {
+		__tsan_acquire(&p->c2_lo);
+		__tsan_acquire(&p->c2_hi);
+	}
+#endif
 	return (ok);
 }
 
