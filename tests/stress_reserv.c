@@ -9,6 +9,7 @@
 
 #include "reserv_util.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,6 +55,14 @@ drop_all(struct worker *wk)
 		vm_object_free_page(obj, obj->memq_first);
 	}
 	VM_OBJECT_WUNLOCK(obj);
+}
+
+/* The object ends, with what it has, while others break its reservations. */
+static void
+replace(struct worker *wk)
+{
+	vm_object_destroy(wk->wk_object);
+	wk->wk_object = ru_object(PAGES, true);
 }
 
 /* Some pages in a row of the object, as far as there is memory. */
@@ -129,7 +138,10 @@ work(void *arg)
 		atomic_fetch_add_explicit(&ru_ticks, 1, memory_order_relaxed);
 		switch (ru_random(&wk->wk_x) % 8) {
 		case 0:
-			drop_all(wk);
+			if (i % 2 == 0)
+				drop_all(wk);
+			else
+				replace(wk);
 			break;
 		case 1:
 			shrink(wk);
@@ -204,10 +216,60 @@ no_page_is_lost_under_shortage(void **state)
 	ru_teardown();
 }
 
+static _Atomic bool broken;
+
+static void
+break_one(void *arg)
+{
+	(void)arg;
+	if (!vm_reserv_reclaim_inactive(ru_vp, 0))
+		panic("there is no reservation to break");
+	/* Relaxed: what it wrote is not to be ordered by the test. */
+	atomic_store_explicit(&broken, true, memory_order_relaxed);
+}
+
+/*
+ * An object has a reservation and no page in it: a rename brought it, and the page
+ * has gone again.  Who breaks it has nothing to do with the object, which ends
+ * after that.  A sanitizer sees whether the two agree on a lock.
+ */
+static void
+an_object_ends_after_others_broke_its_reservation(void **state)
+{
+	struct vm_object *from, *to;
+	struct pu_thread thread;
+	struct vm_page *m, *rest;
+
+	(void)state;
+	ru_setup(NULL, 0);
+	from = ru_object(RUN, false);
+	to = ru_object(RUN, false);
+	m = ru_alloc(from, 0);
+	rest = ru_alloc(from, 1);
+	VM_OBJECT_WLOCK(from);
+	VM_OBJECT_WLOCK(to);
+	vm_page_rename(m, to, 0);
+	VM_OBJECT_WUNLOCK(to);
+	VM_OBJECT_WUNLOCK(from);
+	ru_free(m);
+	assert_ptr_equal(to->rvq.rvh_first, ru_reserv(rest));
+	pu_start(&ru_pu, &thread, 1, break_one, NULL);
+	/* Relaxed: as above. */
+	while (!atomic_load_explicit(&broken, memory_order_relaxed))
+		sched_yield();
+	vm_object_destroy(to);
+	pu_join(&thread);
+	assert_int_equal(vm_reserv_level(ru_vp, rest), -1);
+	vm_object_destroy(from);
+	ru_teardown();
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    an_object_ends_after_others_broke_its_reservation),
 		cmocka_unit_test(no_page_is_lost_under_shortage),
 	};
 

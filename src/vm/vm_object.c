@@ -127,9 +127,12 @@ vm_object_destroy(struct vm_object *obj)
 	/* From the end: the free list is last in, first out. */
 	while (obj->memq_last != NULL)
 		vm_object_free_page(obj, obj->memq_last);
-	/* Those that a rename left with pages of another object. */
-	if (obj->rvq.rvh_first != NULL)
-		vm_reserv_break_all(ma->ma_vp, obj);
+	/*
+	 * Those that a rename left with pages of another object.  Also where
+	 * there is none any more: who broke the last one, without our lock, has
+	 * written to the list, and is done with it when "resv obj lock" is free.
+	 */
+	vm_reserv_break_all(ma->ma_vp, obj);
 	VM_OBJECT_WUNLOCK(obj);
 	KASSERT(obj->resident_page_count == 0,
 	    ("object %p: %" PRIu64 " pages on an empty list", (void *)obj,
