@@ -32,8 +32,12 @@ static int
 setup(void **state)
 {
 	static struct fixture f;
+	struct machine_config mc = {
+		.mc_design = "sparse/rwlock",
+		.mc_ncpus = 2,
+	};
 
-	pu_setup(&f.f_pu, NULL, "sparse/rwlock");
+	pu_setup_config(&f.f_pu, NULL, &mc);
 	f.f_pmap = pu_pmap(&f.f_pu);
 	f.f_m = pu_page(&f.f_pu);
 	*state = &f;
@@ -188,6 +192,55 @@ walk_loses_and_invents_no_modified_bit(void **state)
 	pte_store(pte, clean);
 }
 
+struct loader {
+	struct fixture *l_f;
+	_Atomic bool l_stop;
+};
+
+/* A CPU runs one short process after the other. */
+static void
+load_and_release(void *arg)
+{
+	struct loader *l = arg;
+	struct machine *ma = l->l_f->f_pu.pu_ma;
+	struct pmap *pmap = l->l_f->f_pmap;
+
+	for (int i = 0; i < NTRIES; i++) {
+		pmap_activate(pmap, 1);
+		pmap_deactivate(ma, 1);
+		pmap_release(pmap);
+		if (pmap_pinit(pmap) != KERN_SUCCESS)
+			panic("no page for a root");
+	}
+	/* Relaxed: a flag. */
+	atomic_store_explicit(&l->l_stop, true, memory_order_relaxed);
+}
+
+/* Without TLBs as with them: what is not loaded any more is not looked at. */
+static void
+an_access_finds_a_pmap_or_none(void **state)
+{
+	struct loader l = { .l_f = *state };
+	struct machine *ma = l.l_f->f_pu.pu_ma;
+	struct pu_thread thread;
+
+	pu_start(&l.l_f->f_pu, &thread, 1, load_and_release, &l);
+	/* Relaxed: a flag. */
+	while (!atomic_load_explicit(&l.l_stop, memory_order_relaxed)) {
+		if (mmu_access(ma, 1, VA, VM_PROT_READ, NULL) != MMU_NOTPRESENT)
+			break;
+	}
+	pu_join(&thread);
+	assert_int_equal(
+	    mmu_access(ma, 1, VA, VM_PROT_READ, NULL), MMU_NOTPRESENT);
+	pmap_activate(l.l_f->f_pmap, 1);
+	enter(l.l_f, VA, PROT_RX);
+	assert_int_equal(mmu_access(ma, 1, VA, VM_PROT_READ, NULL), MMU_OK);
+	assert_int_equal(
+	    mmu_access(ma, 0, VA, VM_PROT_READ, NULL), MMU_NOTPRESENT);
+	pmap_deactivate(ma, 1);
+}
+
 int
 main(void)
 {
@@ -200,6 +253,8 @@ main(void)
 		    walk_ends_at_a_superpage, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    walk_loses_and_invents_no_modified_bit, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    an_access_finds_a_pmap_or_none, setup, teardown),
 	};
 
 	return (cmocka_run_group_tests_name("mmu", tests, NULL, NULL) != 0);

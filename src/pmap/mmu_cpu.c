@@ -170,6 +170,29 @@ access_locked(struct machine *ma, struct mmu_cpu *mc, vm_offset_t va,
 	return (MMU_OK);
 }
 
+/*
+ * Without TLBs: under the lock of the pmap, which is still loaded then.  So who
+ * unloads and releases it meanwhile has to wait.
+ */
+static enum mmu_result
+access_without_tlb(struct machine *ma, const struct mmu_cpu *mc, vm_offset_t va,
+    vm_prot_t access, vm_paddr_t *pap)
+{
+	PMAP_OPERATION(ma);
+	enum mmu_result rv = MMU_NOTPRESENT;
+	struct pmap *pmap;
+	bool loaded = false;
+
+	while (!loaded && (pmap = mmu_current(mc)) != NULL) {
+		PMAP_LOCK(pmap);
+		loaded = mmu_current(mc) == pmap;
+		if (loaded)
+			rv = mmu_touch_locked(pmap, va, access, pap);
+		PMAP_UNLOCK(pmap);
+	}
+	return (rv);
+}
+
 enum mmu_result
 mmu_access(struct machine *ma, unsigned cpu, vm_offset_t va, vm_prot_t access,
     vm_paddr_t *pap)
@@ -181,9 +204,7 @@ mmu_access(struct machine *ma, unsigned cpu, vm_offset_t va, vm_prot_t access,
 
 	KASSERT(cpu < mu->mu_ncpus, ("no CPU %u", cpu));
 	if (!mu->mu_tlbs) {
-		rv = mmu_current(mc) == NULL
-		    ? MMU_NOTPRESENT
-		    : mmu_touch_pa(mmu_current(mc), va, access, &pa);
+		rv = access_without_tlb(ma, mc, va, access, &pa);
 	} else {
 		mmu_cpu_lock(mc);
 		mmu_serve(mu, mc);

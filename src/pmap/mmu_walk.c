@@ -101,19 +101,16 @@ mmu_walk(const struct pmap *pmap, vm_offset_t va, vm_prot_t access,
 }
 
 enum mmu_result
-mmu_touch_pa(
-    struct pmap *pmap, vm_offset_t va, vm_prot_t access, vm_paddr_t *pap)
+mmu_touch_locked(
+    const struct pmap *pmap, vm_offset_t va, vm_prot_t access, vm_paddr_t *pap)
 {
-	PMAP_OPERATION(pmap->pm_machine);
 	enum mmu_result rv;
 	struct mmu_leaf ml;
 
 	KASSERT(access == VM_PROT_READ || access == VM_PROT_WRITE ||
 		access == VM_PROT_EXECUTE,
 	    ("access %#x is not one of read, write and execute", access));
-	PMAP_LOCK(pmap);
 	rv = mmu_walk(pmap, va, access, 0, &ml);
-	PMAP_UNLOCK(pmap);
 	if (rv == MMU_OK)
 		*pap = ml.ml_large
 		    ? (ml.ml_entry & PG_PS_FRAME) | (va & PDRMASK)
@@ -124,7 +121,12 @@ mmu_touch_pa(
 enum mmu_result
 mmu_touch(struct pmap *pmap, vm_offset_t va, vm_prot_t access)
 {
+	PMAP_OPERATION(pmap->pm_machine);
+	enum mmu_result rv;
 	vm_paddr_t pa;
 
-	return (mmu_touch_pa(pmap, va, access, &pa));
+	PMAP_LOCK(pmap);
+	rv = mmu_touch_locked(pmap, va, access, &pa);
+	PMAP_UNLOCK(pmap);
+	return (rv);
 }

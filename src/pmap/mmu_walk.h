@@ -24,9 +24,9 @@ struct mmu_leaf {
 enum mmu_result mmu_walk(const struct pmap *pmap, vm_offset_t va,
     vm_prot_t access, vm_paddr_t table, struct mmu_leaf *ml);
 
-/* mmu_touch(), and where that is. */
-enum mmu_result mmu_touch_pa(
-    struct pmap *pmap, vm_offset_t va, vm_prot_t access, vm_paddr_t *pap);
+/* mmu_touch() of a pmap that is locked, and where that is. */
+enum mmu_result mmu_touch_locked(
+    const struct pmap *pmap, vm_offset_t va, vm_prot_t access, vm_paddr_t *pap);
 
 /* Does a leaf allow an access from user mode? */
 static inline bool
