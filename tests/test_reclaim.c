@@ -155,6 +155,37 @@ a_page_table_page_serves_as_well(void **state)
 	pmap_unwire(hi, VA + NBPDR, VA + NBPDR + PAGE_SIZE);
 }
 
+/* A CPU that still found that table would be seen to. */
+static void
+a_page_table_page_that_is_taken_has_a_new_epoch(void **state)
+{
+	const char *was = design;
+	struct vm_page *table;
+	uint32_t epoch;
+
+	teardown(state);
+	design = "sparse/gen2+tlb=direct";
+	setup(state);
+	design = was;
+	assert_int_equal(
+	    pmap_enter(hi, VA + NBPDR, &pages[0], R, R | PMAP_ENTER_WIRED, 0),
+	    KERN_SUCCESS);
+	fill(hi, 1, _NPCPV, 0);
+	fill(lo, 0, _NPCPV, 0);
+	pu_hoard(&pu, &hoard, 0);
+	table = PHYS_TO_VM_PAGE(
+	    pu.pu_ma->ma_vp, pte_load(pmap_pde(hi, VA)) & PG_FRAME);
+	/* Relaxed, here and below: nobody else is there. */
+	epoch = atomic_load_explicit(&table->epoch, memory_order_relaxed);
+	assert_int_equal(enter(lo, _NPCPV, 0), KERN_SUCCESS);
+	/* It is in use all the time. */
+	assert_int_equal(table->flags & PG_FREED, 0);
+	assert_int_equal(pmap_table_count(hi), 3);
+	assert_int_not_equal(
+	    atomic_load_explicit(&table->epoch, memory_order_relaxed), epoch);
+	pmap_unwire(hi, VA + NBPDR, VA + NBPDR + PAGE_SIZE);
+}
+
 /* What mappings knew of their pages is passed on (B2: in each pmap). */
 static void
 modified_and_accessed_are_passed_on(void **state)
@@ -409,6 +440,7 @@ main(void)
 		T(the_oldest_chunk_goes_if_it_is_of_a_pmap_below),
 		T(the_oldest_chunk_goes_if_it_is_ones_own),
 		T(a_page_table_page_serves_as_well),
+		T(a_page_table_page_that_is_taken_has_a_new_epoch),
 		T(modified_and_accessed_are_passed_on),
 		T(wired_mappings_are_left),
 		T(nothing_to_reclaim_is_a_shortage),

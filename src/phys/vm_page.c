@@ -16,7 +16,8 @@
  * Lock order.  Page functions take the free queue lock of one domain at a time,
  * then, after they dropped it, that of vm_wait.c.
  *
- * Not provided yet: the page daemon's thresholds, as there is no page daemon.
+ * Not provided.  Thresholds at which a page daemon is woken: one that runs looks
+ * at vm_free_count().
  */
 
 #include <string.h>
@@ -291,6 +292,18 @@ vm_page_alloc_contig(struct vm_phys *vp, int domain, uint64_t npages,
 	return (alloc(vp, domain, &r));
 }
 
+void
+vm_page_new_epoch(struct vm_phys *vp, struct vm_page *m)
+{
+	if (__predict_true(vp->vp_clock == NULL))
+		return;
+	/* Release: pairs with mmu_clock(); or the frame is not reused. */
+	atomic_store_explicit(&m->epoch,
+	    atomic_fetch_add_explicit(vp->vp_clock, 1, memory_order_acq_rel) +
+		1,
+	    memory_order_release);
+}
+
 /* Reset what the last user left; the contents stay. */
 static void
 retire(struct vm_phys *vp, struct vm_page *m)
@@ -304,14 +317,7 @@ retire(struct vm_phys *vp, struct vm_page *m)
 	KASSERT((m->flags & PG_ZERO) == 0 || !DIAGNOSTIC_ENABLED ||
 		page_is_zero(vp, m),
 	    ("page %#jx: freed as zero, is not", (uintmax_t)m->phys_addr));
-	if (__predict_false(vp->vp_clock != NULL)) {
-		/* Release: pairs with mmu_clock(); or the frame is not reused. */
-		atomic_store_explicit(&m->epoch,
-		    atomic_fetch_add_explicit(
-			vp->vp_clock, 1, memory_order_acq_rel) +
-			1,
-		    memory_order_release);
-	}
+	vm_page_new_epoch(vp, m);
 	m->flags |= PG_FREED;
 	m->oflags = 0;
 	m->pindex = 0;

@@ -304,6 +304,14 @@ void vm_page_free_list(struct vm_phys *vp, struct vm_page *first);
 void vm_page_zero(struct vm_phys *vp, struct vm_page *m);
 
 /*
+ * Page m, which nobody else uses, becomes something else without being freed: who
+ * reaches it through a translation of before commits a violation (mmu.h).  A page
+ * that is freed needs none of this.  Takes no lock.
+ * Differs: FreeBSD has no such function.
+ */
+void vm_page_new_epoch(struct vm_phys *vp, struct vm_page *m);
+
+/*
  * Wait until some page has been freed since since was read by vm_wait_token(),
  * or return at once if one was.  Panics, "out of memory", when every thread
  * between vm_pgcache_attach() and vm_pgcache_detach() either waits here or is

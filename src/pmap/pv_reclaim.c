@@ -276,6 +276,8 @@ reclaim_take_ptp(struct reclaim *rc)
 	m->flags &= (uint8_t)~PG_ZERO;
 	m->pindex = 0;
 	ptp_ref_add(m, 1 - ptp_ref(m));
+	/* No walk may come here any more; if one does it shows. */
+	vm_page_new_epoch(rc->rc_ma->ma_vp, m);
 	return (m);
 }
 
