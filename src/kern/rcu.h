@@ -5,10 +5,9 @@
 /*
  * liburcu, wrapped: the only file that names it is rcu.c.
  *
- * Read-copy-update for lock-free readers (the thread registry today; page walks
- * against freed page-table pages later), and liburcu's portable futex, on which
- * all blocking of real mode rests (futex(2) on Linux, _umtx_op(2) on FreeBSD, a
- * condition variable elsewhere).
+ * Read-copy-update for lock-free readers, those of the thread registry, and
+ * liburcu's portable futex, on which all blocking of real mode rests (futex(2) on
+ * Linux, _umtx_op(2) on FreeBSD, a condition variable elsewhere).
  *
  * ThreadSanitizer does not see liburcu's barriers, so the wrapper tells it
  * about the order between a reader's end and the end of a grace period.

@@ -39,9 +39,10 @@
  * only go from a block to an older one), so the head does not get there before
  * the block finishes.
  *
- * Rules, all asserted: a thread is in one block at most; within, it does not
- * sleep for memory, as those who wait may hold what memory is waited with; and
- * who waits holds no lock of the pmap layer and is in no block.
+ * Rules: a thread is in one block at most; within, it does not sleep for memory,
+ * as those who wait may hold what memory is waited with; and who waits holds no
+ * lock of the pmap layer and is in no block.  All are asserted, but that who waits
+ * holds no pmap's lock.
  *
  * Lock order.  "invlgn", of the one form, is a leaf; of the other nobody ever
  * holds anything, but a block that is just linked or unlinked makes others spin.
@@ -129,7 +130,10 @@ pmap_in_di(void)
 #define PMAP_ASSERT_NOT_IN_DI()                                                \
 	KASSERT(!pmap_in_di(), ("in a delayed invalidation block"))
 
-/* The machine's, and a thread's: return 0 or ENOMEM.  fini accepts NULL. */
+/*
+ * The machine's, and a thread's: return 0 or ENOMEM.  pmap_di_destroy() accepts a
+ * machine that has none.
+ */
 int pmap_di_create(struct machine *ma);
 void pmap_di_destroy(struct machine *ma);
 int pmap_di_attach(struct machine *ma, struct thread *td);
