@@ -42,7 +42,7 @@ default_scripts(void)
 {
 	if (DIAGNOSTIC_ENABLED)
 		return (200);
-	return (pu_sanitized() ? 80 : 1300);
+	return (pu_sanitized() ? 40 : 1380);
 }
 
 static void

@@ -7,7 +7,8 @@
  * pmap and by the model; what the random tests compare with is thus as near to
  * the original as the recordings are.  With a layout as argument: every script
  * under that layout, with every lock.  Where each operation checks itself, each
- * script has some of the locks only, so that all are used.
+ * script has some of the locks only, and under a sanitizer one version, one layout
+ * and one lock, so that all are used.
  */
 
 #include <dirent.h>
@@ -135,9 +136,20 @@ neutral(const char *path, unsigned i)
 	static const enum pmap_version versions[] = { PMAP_14, PMAP_12_3,
 		PMAP_12_1 };
 
-	(void)i;
-	for (unsigned v = 0; v < 3; v++)
-		run_one(path, "sparse/rwlock", versions[v]);
+	for (unsigned v = 0; v < 3; v++) {
+		if (!pu_sanitized() || v == i % 3)
+			run_one(path, "sparse/rwlock", versions[v]);
+	}
+}
+
+static unsigned
+layout_index(void)
+{
+	unsigned i;
+
+	for (i = 0; strcmp(layout, pu_layouts[i]) != 0; i++)
+		assert_true(i + 1 < PU_NLAYOUTS);
+	return (i);
 }
 
 static void
@@ -162,10 +174,13 @@ under_the_layout(const char *path, unsigned i)
 	char design[64];
 	unsigned n = 0;
 
+	if (pu_sanitized() && i % PU_NLAYOUTS != layout_index())
+		return;
 	while (ops[n] != NULL)
 		n++;
 	for (unsigned l = 0; l < n; l++) {
-		if (quick && l != i % n && l != (i + n / 2) % n)
+		if (quick && l != i % n &&
+		    (pu_sanitized() || l != (i + n / 2) % n))
 			continue;
 		(void)snprintf(
 		    design, sizeof(design), "%s/%s", layout, ops[l]->plo_name);
