@@ -412,6 +412,28 @@ timed_run_discards_its_warm_up(void **state)
 	machine_end(m);
 }
 
+/* What promotion and demotion do to pv entries is no work. */
+static void
+superpages_are_counted_as_what_they_map(void **state)
+{
+	struct machine *m = machine_for("sparse/gen2", 2);
+	struct workload_config wc = config_of("private", 2);
+	struct workload_result wr;
+
+	(void)state;
+	wc.wc_params.wp_anon_pages = 2 * NPTEPG;
+	wc.wc_params.wp_superpages = 1;
+	run_ok(m, &wc, &wr);
+	check_counts(&wc, &wr);
+	/* Two for each thread and round; nothing is left of them. */
+	assert_int_equal(wr.wr_pde_promotions, 2 * 2 * wc.wc_rounds);
+	assert_int_equal(wr.wr_pde_demotions, wr.wr_pde_promotions);
+	assert_int_equal(wr.wr_pde_mappings, 0);
+	assert_int_equal(wr.wr_pde_destroyed, 0);
+	workload_result_free(&wr);
+	machine_end(m);
+}
+
 static const struct workload_lock *
 lock_named(const struct workload_result *wr, const char *name)
 {
@@ -701,6 +723,7 @@ main(void)
 		cmocka_unit_test(stop_flag_ends_a_run_early),
 		cmocka_unit_test(run_stopped_before_it_is_measured_is_void),
 		cmocka_unit_test(timed_run_discards_its_warm_up),
+		cmocka_unit_test(superpages_are_counted_as_what_they_map),
 		cmocka_unit_test(profile_tells_what_the_counters_tell),
 		cmocka_unit_test(equal_work_has_jain_index_one),
 		cmocka_unit_test(run_that_fails_a_check_is_void_and_says_why),

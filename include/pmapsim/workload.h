@@ -65,7 +65,10 @@ struct workload_config {
 	atomic_bool *wc_stop;
 };
 
-/* One thread's work in the measured interval. */
+/*
+ * One thread's work in the measured interval.  A promotion or a demotion neither
+ * makes nor removes a mapping; one of 2 MB that is made or removed whole is one.
+ */
 struct workload_thread {
 	uint64_t wt_rounds;  /* processes, fault-unmap rounds, scans */
 	uint64_t wt_enters;  /* mappings made */
@@ -124,8 +127,13 @@ struct workload_result {
 	uint64_t wr_pv_worst_wait_ns;
 	uint64_t wr_pv_locks;    /* pv list lock acquisitions */
 	uint64_t wr_pv_restarts; /* scans restarted, pv_gen had changed */
-	unsigned wr_violations;  /* of the checker */
-	double wr_jain;          /* Jain index over the threads' work */
+	/* 2 MB mappings: what happened to them in the measured interval. */
+	uint64_t wr_pde_promotions; /* made of a page table */
+	uint64_t wr_pde_mappings;   /* made at once */
+	uint64_t wr_pde_demotions;  /* split into a page table */
+	uint64_t wr_pde_destroyed;  /* removed whole */
+	unsigned wr_violations;     /* of the checker */
+	double wr_jain;             /* Jain index over the threads' work */
 };
 
 struct workload_info {

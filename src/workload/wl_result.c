@@ -126,6 +126,32 @@ wl_result_profile(struct wl_run *run, struct workload_result *wr)
 	return (error);
 }
 
+/* X(field of struct workload_result, counter) */
+#define RESULT_COUNTS(X)                                                       \
+	X(wr_pv_locks, CTR_PV_LOCKS)                                           \
+	X(wr_pv_restarts, CTR_PV_RESTARTS)                                     \
+	X(wr_pde_promotions, CTR_PDE_PROMOTIONS)                               \
+	X(wr_pde_mappings, CTR_PDE_MAPPINGS)                                   \
+	X(wr_pde_demotions, CTR_PDE_DEMOTIONS)                                 \
+	X(wr_pde_destroyed, CTR_PDE_DESTROYED)
+
+void
+wl_result_begin(struct sim *sim, struct workload_result *wr)
+{
+#define COUNT_BEGIN(field, counter) wr->field = sim_counter(sim, counter);
+	RESULT_COUNTS(COUNT_BEGIN)
+#undef COUNT_BEGIN
+}
+
+void
+wl_result_end(struct sim *sim, struct workload_result *wr)
+{
+#define COUNT_END(field, counter)                                              \
+	wr->field = sim_counter(sim, counter) - wr->field;
+	RESULT_COUNTS(COUNT_END)
+#undef COUNT_END
+}
+
 static uint64_t
 thread_ops(const struct workload_thread *wt)
 {

@@ -163,6 +163,24 @@ stop_wanted(struct wl_thread *wlt)
 		&wlt->wlt_run->wlr_failed, memory_order_relaxed));
 }
 
+/*
+ * Mappings made and removed: pv entries, but for the 511 that a promotion gives
+ * back, or a demotion takes, of pages that stay mapped.
+ */
+static uint64_t
+mappings_made(const struct counter_set *cs)
+{
+	return (counter_read(cs, CTR_PV_ENTRY_ALLOCS) -
+	    (NPTEPG - 1) * counter_read(cs, CTR_PDE_DEMOTIONS));
+}
+
+static uint64_t
+mappings_removed(const struct counter_set *cs)
+{
+	return (counter_read(cs, CTR_PV_ENTRY_FREES) -
+	    (NPTEPG - 1) * counter_read(cs, CTR_PDE_PROMOTIONS));
+}
+
 /* Rounds until the phase is over, at least one. */
 static void
 run_rounds(struct wl_thread *wlt)
@@ -173,8 +191,8 @@ run_rounds(struct wl_thread *wlt)
 	struct sim *sim = run_sim(run);
 	uint64_t enters, pageops, removes, rounds = 0;
 
-	enters = counter_read(cs, CTR_PV_ENTRY_ALLOCS);
-	removes = counter_read(cs, CTR_PV_ENTRY_FREES);
+	enters = mappings_made(cs);
+	removes = mappings_removed(cs);
 	pageops = wlt->wlt_pageops;
 	wlt->wlt_start_ns = sim_clock_ns(sim);
 	do {
@@ -186,8 +204,8 @@ run_rounds(struct wl_thread *wlt)
 				  : sim_clock_ns(sim) < run->wlr_deadline_ns));
 	wlt->wlt_end_ns = sim_clock_ns(sim);
 	wt->wt_rounds = rounds;
-	wt->wt_enters = counter_read(cs, CTR_PV_ENTRY_ALLOCS) - enters;
-	wt->wt_removes = counter_read(cs, CTR_PV_ENTRY_FREES) - removes;
+	wt->wt_enters = mappings_made(cs) - enters;
+	wt->wt_removes = mappings_removed(cs) - removes;
 	wt->wt_pageops = wlt->wlt_pageops - pageops;
 	wt->wt_elapsed_ns = wlt->wlt_end_ns - wlt->wlt_start_ns;
 }
@@ -395,7 +413,6 @@ run_phases(
 {
 	const struct workload_config *wc = run->wlr_config;
 	struct sim *sim = run_sim(run);
-	uint64_t locks, restarts;
 	int error;
 
 	if (wc->wc_rounds == 0 && wc->wc_warmup_ns != 0 && !run_ended(run))
@@ -404,12 +421,9 @@ run_phases(
 		end_unmeasured(run, wr);
 	} else {
 		lock_profile_reset(sim);
-		locks = sim_counter(sim, CTR_PV_LOCKS);
-		restarts = sim_counter(sim, CTR_PV_RESTARTS);
+		wl_result_begin(sim, wr);
 		run_phase(run, wc->wc_measure_ns);
-		wr->wr_pv_locks = sim_counter(sim, CTR_PV_LOCKS) - locks;
-		wr->wr_pv_restarts =
-		    sim_counter(sim, CTR_PV_RESTARTS) - restarts;
+		wl_result_end(sim, wr);
 		if (hook != NULL)
 			hook(run, WL_HOOK_MEASURED, arg);
 		error = wl_result_profile(run, wr);

@@ -245,6 +245,10 @@ int workload_run_hooked(struct machine *m, const struct workload_config *wc,
     wl_hook_fn *hook, void *arg, struct workload_result *wr, char *err,
     size_t errsize);
 
+/* Events that are counted: between these two, with all threads at the gate. */
+void wl_result_begin(struct sim *sim, struct workload_result *wr);
+void wl_result_end(struct sim *sim, struct workload_result *wr);
+
 /* Fill in parts of a result from a run at the gate.  0 or ENOMEM. */
 int wl_result_profile(struct wl_run *run, struct workload_result *wr);
 int wl_result_threads(struct wl_run *run, struct workload_result *wr);
