@@ -31,15 +31,18 @@ struct script_cmd {
 
 static const struct opt script_opts[] = {
 	{ "pmap", "VERSION", OPT_STRING, SC(sc_version), 0, 0,
-	    "whose pmap: 12.1, 12.3, 14 or main (default 14)" },
+	    "whose pmap: 12.1, 12.3, 14 or main (default 14); wins\n"
+	    "over a pmap= in the design" },
 	{ "design", "D", OPT_STRING, SC(sc_design_text), 0, 0,
 	    "a design, see \"pmapsim list designs\" (default sparse/rwlock);\n"
-	    "no design changes what a script prints" },
+	    "of its options only pmap=, superpages=off and bug= change\n"
+	    "what a script prints" },
 	{ "check", NULL, OPT_FLAG, SC(sc_check), 0, 0,
 	    "check every invariant after every operation; slow" },
 	{ "verify", NULL, OPT_FLAG, SC(sc_verify), 0, 0,
 	    "instead of printing, compare with X.expect, or with\n"
-	    "X.expect-VERSION, beside each X.txt" },
+	    "X.expect-VERSION, beside each X.txt; tests/vectors has\n"
+	    "recorded 12.1, 12.3 and 14, and nothing of main" },
 	{ "expect", "FILE", OPT_STRING, SC(sc_expect), 0, 0,
 	    "instead of printing, compare with FILE (one script only)" },
 	{ .o_name = NULL },
@@ -217,29 +220,43 @@ compare_outputs(const char *path, const char *expect_path, const char *got,
 	return (EX_VOID);
 }
 
-/* The file with the expected output of the script at path. */
+static bool
+can_read(const char *path)
+{
+	FILE *f = fopen(path, "r");
+
+	if (f != NULL)
+		(void)fclose(f);
+	return (f != NULL);
+}
+
+/*
+ * The file with the expected output of the script at path, or NULL, having said
+ * that there is none.
+ */
 static char *
 expect_path(const struct script_cmd *sc, const char *path)
 {
 	static const char suffix[] = ".txt";
 	size_t len = strlen(path);
-	char *name;
-	FILE *f;
+	char *any, *versioned;
 
 	if (sc->sc_expect != NULL)
 		return (bench_strdup(sc->sc_expect));
 	if (len >= strlen(suffix) &&
 	    strcmp(path + len - strlen(suffix), suffix) == 0)
 		len -= strlen(suffix);
-	name = bench_asprintf("%.*s.expect", (int)len, path);
-	f = fopen(name, "r");
-	if (f != NULL) {
-		(void)fclose(f);
-		return (name);
+	any = bench_asprintf("%.*s.expect", (int)len, path);
+	if (can_read(any))
+		return (any);
+	versioned = bench_asprintf("%s-%s", any, sc->sc_version);
+	if (!can_read(versioned)) {
+		warnx("%s or %s: %s", any, versioned, strerror(errno));
+		free(versioned);
+		versioned = NULL;
 	}
-	free(name);
-	return (
-	    bench_asprintf("%.*s.expect-%s", (int)len, path, sc->sc_version));
+	free(any);
+	return (versioned);
 }
 
 static int
@@ -250,6 +267,8 @@ verify(
 	char *name = expect_path(sc, path);
 	int status;
 
+	if (name == NULL)
+		return (EX_NOINPUT);
 	status = read_file(name, &expected);
 	if (status == 0)
 		status = compare_outputs(shown(path), name,
@@ -361,8 +380,9 @@ const struct command cmd_script = {
 	    "  machine seg=START-END[:DOMAIN]... [nosuper]      comes first\n"
 	    "  reserv PA full|partial        shortage [pt=N] [pv=N] | off\n"
 	    "  pmap NAME                     release NAME\n"
-	    "  enter NAME VA PA prot=rwx [access=r|w|x] [wired] [psind=1] "
-	    "[nosleep] [unmanaged]\n"
+	    "  enter NAME VA PA prot=rwx [access=r|w|x] [wired] "
+	    "[psind=0|1]\n"
+	    "        [nosleep] [unmanaged]\n"
 	    "  enter_range NAME START END PA prot=rwx ...\n"
 	    "  enter_quick NAME VA PA prot=rwx\n"
 	    "  enter_object NAME START END PA prot=rwx\n"

@@ -492,6 +492,16 @@ done
 run script --design hashed/mtx8+pmap=12.1 --verify \
     "$vectors/versioned/v00-hand.txt"
 claim "the design can say the version" equal "$status" 0
+run script --design hashed/mtx8+pmap=12.1 --pmap 14 --verify \
+    "$vectors/versioned/v00-hand.txt"
+claim "but --pmap wins" equal "$status" 0
+claim "and decides what is compared" out_has "v00-hand.expect-14"
+run script --design hashed/mtx8+superpages=off --verify \
+    "$vectors/public/h07-promote.txt"
+claim "superpages=off changes what is printed" equal "$status" 1
+run script --design hashed/mtx8+reserv=off+tlb=assoc+pcid=off+di=mutex \
+    --verify "$vectors/public/h07-promote.txt"
+claim "other options do not" equal "$status" 0
 run script --pmap 12.1 --expect "$vectors/versioned/v00-hand.expect-14" \
     "$vectors/versioned/v00-hand.txt"
 claim "script --expect sees a difference" equal "$status" 1
@@ -512,8 +522,13 @@ printf 'machine seg=0x1000-0x2000\0\n' >"$tmp/bad.txt"
 fails 65 "$tmp/bad.txt: expected text, found a byte 0" script "$tmp/bad.txt"
 fails 66 "$tmp/nosuch: No such file or directory" script "$tmp/nosuch"
 printf 'machine seg=0x1000-0x2000\n' >"$tmp/alone.txt"
-fails 66 "$tmp/alone.expect-14: No such file or directory" \
-    script --verify "$tmp/alone.txt"
+fails 66 \
+    "$tmp/alone.expect or $tmp/alone.expect-main: No such file or directory" \
+    script --pmap main --verify "$tmp/alone.txt"
+printf 'machine seg=0x1000-0x2000:15\nmachine seg=0x1000-0x2000:16\n' \
+    >"$tmp/bad.txt"
+text='expected DOMAIN from 0 to 15'
+fails 65 "$tmp/bad.txt:2: seg=0x1000-0x2000:16: $text" script "$tmp/bad.txt"
 fails 64 'script: expected files, or "-" for standard input' script
 fails 64 'script: --expect: expected one script, found 2' \
     script --expect x a b

@@ -272,10 +272,12 @@ parse_seg(const struct script_reader *r, const char *text, struct script_op *op)
 		    text, SCRIPT_SEG_MAX));
 	if (!sr_read_number(text, &p, &seg->ss_start) || *p != '-' ||
 	    !sr_read_number(p + 1, &p, &seg->ss_end) ||
-	    (*p == ':' && !sr_read_number(p + 1, &p, &domain)) || *p != '\0' ||
-	    domain > UINT32_MAX)
+	    (*p == ':' && !sr_read_number(p + 1, &p, &domain)) || *p != '\0')
 		return (sr_complain(
 		    r, "seg=%s: expected seg=START-END[:DOMAIN]", text));
+	if (domain >= MAXMEMDOM)
+		return (sr_complain(r, "seg=%s: expected DOMAIN from 0 to %d",
+		    text, MAXMEMDOM - 1));
 	if (seg->ss_start % PAGE_SIZE != 0 || seg->ss_end % PAGE_SIZE != 0)
 		return (sr_complain(
 		    r, "seg=%s: expected multiples of 0x1000", text));
