@@ -30,8 +30,9 @@ static const struct opt compare_opts[] = {
 	    "sparse/mtx8+batch, sparse/gen2+batch)" },
 	{ "workload", "NAME", OPT_STRING, CO(co_wc.wc_name), 0, 0,
 	    "see \"pmapsim list workloads\" (default " COMPARE_WORKLOAD ")" },
-#define PARAM_OPT(field, option, arg, max, help)                               \
-	{ option, arg, OPT_UNSIGNED, CO(co_wc.wc_params.field), 1, max, help },
+#define PARAM_OPT(field, option, arg, min, max, help)                          \
+	{ option, arg, OPT_UNSIGNED, CO(co_wc.wc_params.field), min, max,      \
+		help },
 	RECORD_PARAMS(PARAM_OPT)
 #undef PARAM_OPT
 	    { "seconds", "S", OPT_SECONDS, CO(co_wc.wc_measure_ns), 0, 0,
@@ -316,7 +317,7 @@ const struct command cmd_compare = {
 	    "130.\n",
 	.c_examples =
 	    "  pmapsim compare\n"
-	    "      the review's columns and this library's own, in less than a "
+	    "      the review's columns and this library's own, in about a "
 	    "minute\n"
 	    "  pmapsim compare --workload private --threads 1,2,4 --seconds 2\n"
 	    "      how it scales where nothing is shared\n"

@@ -85,7 +85,7 @@ print_command(const struct compare *co)
 	    co, &column, "pin", bench_strdup(pin_order_name(co->co_pin)));
 	print_option(
 	    co, &column, "seed", bench_asprintf("%ju", (uintmax_t)wc->wc_seed));
-#define PRINT_PARAM(field, option, arg, max, help)                             \
+#define PRINT_PARAM(field, option, arg, min, max, help)                        \
 	if (wc->wc_params.field != 0)                                          \
 		print_option(co, &column, option,                              \
 		    bench_asprintf("%u", wc->wc_params.field));
@@ -108,7 +108,7 @@ print_params(const struct compare *co)
 	wc.wc_threads = co->co_threads[co->co_nthreads - 1];
 	if (workload_fill_params(&wc, &wp, err, sizeof(err)) != 0)
 		return;
-#define PRINT_PARAM(field, option, arg, max, help)                             \
+#define PRINT_PARAM(field, option, arg, min, max, help)                        \
 	if (wp.field != 0) {                                                   \
 		(void)fprintf(co->co_out, "%s%s %u", sep, option, wp.field);   \
 		sep = ", ";                                                    \
@@ -117,6 +117,26 @@ print_params(const struct compare *co)
 #undef PRINT_PARAM
 	if (sep[0] == ',')
 		(void)fprintf(co->co_out, "\n");
+}
+
+/* --superpages 1 asks for what these designs do not have. */
+static void
+print_no_superpages(const struct compare *co)
+{
+	char err[256];
+	struct design de;
+
+	for (size_t d = 0; d < co->co_ndesigns; d++) {
+		const char *text = co->co_designs[d];
+
+		if (co->co_wc.wc_params.wp_superpages == 0 ||
+		    design_parse(text, NULL, &de, err, sizeof(err)) != 0 ||
+		    !(de.d_no_superpages || de.d_no_reserv))
+			continue;
+		(void)fprintf(co->co_out,
+		    "NOTE     %s: %s, so that --superpages 1 maps no 2 MB\n",
+		    text, de.d_no_superpages ? "superpages=off" : "reserv=off");
+	}
 }
 
 void
@@ -146,6 +166,7 @@ compare_print_header(const struct compare *co)
 			    "what the host's scheduler does\n",
 			    co->co_threads[i], e->e_cpus);
 	}
+	print_no_superpages(co);
 	print_command(co);
 	free(threads);
 }

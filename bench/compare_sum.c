@@ -42,6 +42,25 @@ run_jain(const struct workload_result *wr, const void *arg)
 	return (wr->wr_jain);
 }
 
+/* Of 2 MB mappings, a second. */
+static double
+run_2mb_made(const struct workload_result *wr, const void *arg)
+{
+	(void)arg;
+	return (1e9 *
+	    stats_ratio((double)(wr->wr_pde_promotions + wr->wr_pde_mappings),
+		(double)wr->wr_elapsed_ns));
+}
+
+static double
+run_2mb_demoted(const struct workload_result *wr, const void *arg)
+{
+	(void)arg;
+	return (1e9 *
+	    stats_ratio(
+		(double)wr->wr_pde_demotions, (double)wr->wr_elapsed_ns));
+}
+
 /* Number at offset *arg in the profile's row of the pv list lock. */
 static double
 run_pv_lock(const struct workload_result *wr, const void *arg)
@@ -109,6 +128,12 @@ static const struct sum_row rows_speed[] = {
 	{ "with 1 thread", "  range", run_mops, NULL, true, false },
 	{ "1 CPU: ns per enter + remove", "  range", run_pair_ns, NULL, true,
 	    false },
+};
+
+/* With --superpages 1. */
+static const struct sum_row rows_super[] = {
+	{ "2 MB mappings made, 1/s", NULL, run_2mb_made, NULL, false, false },
+	{ "  demoted, 1/s", NULL, run_2mb_demoted, NULL, false, false },
 };
 
 static const struct sum_row rows_lock[] = {
@@ -230,6 +255,9 @@ compare_print_summary(const struct compare *co, unsigned threads)
 		sum_rows(
 		    co, threads, first, n, t, rows_speed, nitems(rows_speed));
 		ratio_rows(co, threads, first, n, t);
+		if (co->co_wc.wc_params.wp_superpages != 0)
+			sum_rows(co, threads, first, n, t, rows_super,
+			    nitems(rows_super));
 		sum_rows(
 		    co, threads, first, n, t, rows_lock, nitems(rows_lock));
 		profile_row(co, threads, first, n, t);

@@ -70,8 +70,8 @@ int micro_run(const struct micro_config *mc, const char *design,
     struct micro_sample *ms, char *err, size_t errsize);
 
 /*
- * The part with superpages, by the thread that is attached to the machine, in two
- * empty pmaps.  Returns 0, ENOMEM, EINTR, or ENOTRECOVERABLE: an operation did not
+ * The operations from MICRO_SUPER on, by the thread that is attached to the
+ * machine, in two empty pmaps; those of 2 MB only where the design has them.  Returns 0, ENOMEM, EINTR, or ENOTRECOVERABLE: an operation did not
  * do its work.
  */
 struct machine;

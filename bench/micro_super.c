@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * What 2 MB mappings cost, and what it costs that they come and go.
+ * What 2 MB mappings cost, what it costs that they come and go, and, beside them,
+ * the same operations on as many mappings of 4 KB.
  *
  * As in micro.c a round makes mappings, does one operation to all of them, which
  * is timed, and takes them away.  The mappings are of a few whole runs of 512
@@ -123,17 +124,18 @@ static const struct super_op {
 	step_fn *so_timed;
 	uint64_t so_npages;    /* mapped after that, in each run */
 	uint64_t so_nchildren; /* in the child */
+	bool so_2mb;           /* wants superpages */
 } super_ops[] = {
-	{ MICRO_OBJECT, NULL, object_4kb, RUN - 1, 0 },
-	{ MICRO_REMOVE, fill, remove_run, 0, 0 },
-	{ MICRO_PROMOTE, fill, fill_last, RUN, 0 },
-	{ MICRO_DEMOTE, enter_2mb, remove_first, RUN - 1, 0 },
-	{ MICRO_2MB_ENTER, NULL, enter_2mb, RUN, 0 },
-	{ MICRO_2MB_OBJECT, NULL, object_2mb, RUN, 0 },
-	{ MICRO_2MB_PROTECT, enter_2mb, protect_run, RUN, 0 },
-	{ MICRO_2MB_COPY, enter_2mb, copy_run, RUN, RUN },
-	{ MICRO_2MB_REMOVE, enter_2mb, remove_run, 0, 0 },
-	{ MICRO_2MB_EXIT, enter_2mb, exit_all, 0, 0 },
+	{ MICRO_OBJECT, NULL, object_4kb, RUN - 1, 0, false },
+	{ MICRO_REMOVE, fill, remove_run, 0, 0, false },
+	{ MICRO_PROMOTE, fill, fill_last, RUN, 0, true },
+	{ MICRO_DEMOTE, enter_2mb, remove_first, RUN - 1, 0, true },
+	{ MICRO_2MB_ENTER, NULL, enter_2mb, RUN, 0, true },
+	{ MICRO_2MB_OBJECT, NULL, object_2mb, RUN, 0, true },
+	{ MICRO_2MB_PROTECT, enter_2mb, protect_run, RUN, 0, true },
+	{ MICRO_2MB_COPY, enter_2mb, copy_run, RUN, RUN, true },
+	{ MICRO_2MB_REMOVE, enter_2mb, remove_run, 0, 0, true },
+	{ MICRO_2MB_EXIT, enter_2mb, exit_all, 0, 0, true },
 };
 
 static void
@@ -178,6 +180,9 @@ super_measure(struct super *su, uint64_t goal, struct micro_sample *ms)
 
 	for (so = super_ops;
 	     so < super_ops + sizeof(super_ops) / sizeof(super_ops[0]); so++) {
+		/* A design without superpages has those by 4 KB only. */
+		if (so->so_2mb && !su->su_machine->ma_superpages)
+			continue;
 		/* The first rounds warm up. */
 		for (unsigned i = 0; i < 3; i++)
 			(void)super_round(su, so);
@@ -250,8 +255,6 @@ micro_super_run(struct machine *ma, struct pmap *pmap, struct pmap *child,
 
 	for (unsigned op = MICRO_SUPER; op < NMICRO_OPS; op++)
 		ms->ms_ns[op] = NAN;
-	if (!ma->ma_superpages)
-		return (0);
 	error = super_setup(&su);
 	if (error == 0)
 		error = super_measure(&su, sample_ns, ms);

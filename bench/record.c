@@ -147,7 +147,7 @@ record_params(const struct workload_params *wp)
 {
 	json_t *o = json_object();
 
-#define RECORD_PARAM(field, option, arg, max, help)                            \
+#define RECORD_PARAM(field, option, arg, min, max, help)                       \
 	record_set_u64(o, &#field[3], wp->field);
 	RECORD_PARAMS(RECORD_PARAM)
 #undef RECORD_PARAM
@@ -253,6 +253,10 @@ record_run(const struct workload_result *wr)
 	record_set_u64(o, "violations", wr->wr_violations);
 	record_set_u64(o, "pv_locks", wr->wr_pv_locks);
 	record_set_u64(o, "pv_restarts", wr->wr_pv_restarts);
+	record_set_u64(o, "pde_promotions", wr->wr_pde_promotions);
+	record_set_u64(o, "pde_mappings", wr->wr_pde_mappings);
+	record_set_u64(o, "pde_demotions", wr->wr_pde_demotions);
+	record_set_u64(o, "pde_destroyed", wr->wr_pde_destroyed);
 	record_set_u64(o, "unbound", wr->wr_unbound);
 	record_set_u64(o, "profile_rejected", wr->wr_rejected);
 	record_set_u64(o, "pv_instances", wr->wr_pv_instances);

@@ -12,7 +12,10 @@
  *	{"type":"hostvm", ...}	 the host's kernel
  *	{"type":"end", ...}	 last: how it ended
  *
- * Times are in nanoseconds, sizes in bytes.  Nothing is averaged.
+ * Times are in nanoseconds, sizes in bytes.  Nothing is averaged.  A run has, by
+ * the names of pmapsim/workload.h, what its measured interval has; of 2 MB
+ * mappings "pde_promotions", "pde_mappings" (made at once), "pde_demotions" and
+ * "pde_destroyed".
  */
 
 #include <jansson.h>
@@ -59,20 +62,22 @@ void record_set_real(json_t *object, const char *key, double v);
 void record_set_u64(json_t *object, const char *key, uint64_t v);
 void record_set_string(json_t *object, const char *key, const char *v);
 
-/* X(field of struct workload_params, "option", "ARG", max, "help") */
+/* X(field of struct workload_params, "option", "ARG", min, max, "help") */
 #define RECORD_PARAMS(X)                                                       \
-	X(wp_text_copies, "text-copies", "K", 1024,                            \
+	X(wp_text_copies, "text-copies", "K", 1, 1024,                         \
 	    "exec_exit: copies of the shared text, 1 to 1024")                 \
-	X(wp_text_pages, "text-pages", "N", 1048576,                           \
+	X(wp_text_pages, "text-pages", "N", 1, 1048576,                        \
 	    "exec_exit: pages that a process maps of its copy")                \
-	X(wp_anon_pages, "anon-pages", "N", 1048576,                           \
+	X(wp_anon_pages, "anon-pages", "N", 1, 1048576,                        \
 	    "exec_exit, private: private pages of a process")                  \
-	X(wp_shared_pct, "shared-pct", "N", 100,                               \
+	X(wp_shared_pct, "shared-pct", "N", 1, 100,                            \
 	    "one_pmap: percentage of work on shared ranges")                   \
-	X(wp_range_pages, "range-pages", "N", 1048576,                         \
+	X(wp_range_pages, "range-pages", "N", 1, 1048576,                      \
 	    "one_pmap: pages in a range")                                      \
-	X(wp_daemons, "daemons", "N", 1024, "pageout: threads that scan")      \
-	X(wp_superpages, "superpages", "0|1", 1,                               \
-	    "1: reserve whole superpages, so that 2 MB are mapped at once")
+	X(wp_daemons, "daemons", "N", 1, 1024, "pageout: threads that scan")   \
+	X(wp_superpages, "superpages", "0|1", 0, 1,                            \
+	    "1: whole superpages are reserved, so that mappings of private\n"  \
+	    "and pageout get 2 MB (promotion); those of exec_exit only\n"      \
+	    "with text-pages in thousands, of one_pmap never (default 0)")
 
 #endif /* BENCH_RECORD_H */

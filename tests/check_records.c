@@ -95,6 +95,8 @@ check_headers(struct check *c, json_t *o)
 static void
 check_run(struct check *c, json_t *o)
 {
+	static const char *const pdes[] = { "pde_promotions", "pde_mappings",
+		"pde_demotions", "pde_destroyed" };
 	json_int_t column = need_int(c, o, "column");
 	json_t *threads = need(c, o, "per_thread", JSON_ARRAY), *t;
 	json_int_t ops = 0;
@@ -122,6 +124,13 @@ check_run(struct check *c, json_t *o)
 		if (json_array_size(need(c, o, "locks", JSON_ARRAY)) == 0)
 			errx(1, "%s:%d: expected locks in the profile",
 			    c->c_path, c->c_line);
+	}
+	for (size_t k = 0; k < sizeof(pdes) / sizeof(pdes[0]); k++) {
+		if (need_int(c, o, pdes[k]) != 0 &&
+		    need_int(c, need(c, o, "params", JSON_OBJECT),
+			"superpages") == 0)
+			errx(1, "%s:%d: expected no %s without superpages",
+			    c->c_path, c->c_line, pdes[k]);
 	}
 	(void)need(c, o, "sites", JSON_ARRAY);
 	(void)need(c, o, "jain", JSON_REAL);

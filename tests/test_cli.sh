@@ -135,6 +135,8 @@ fails 64 '--text-copies: "1025": expected a number from 1 to 1024' \
     compare --text-copies 1025
 fails 64 '--shared-pct: "101": expected a number from 1 to 100' \
     compare --shared-pct 101
+fails 64 '--superpages: "2": expected a number from 0 to 1' \
+    compare --superpages 2
 for s in 0 -1 1e3 inf nan 90000 1,5; do
 	fails 64 "--seconds: \"$s\": expected seconds, from 0.001 to 86400" \
 	    compare --seconds "$s"
@@ -350,6 +352,30 @@ for workload in private one_pmap pageout; do
 	    --designs sparse/gen2+batch,hashed/rwlock+locks=16+pad
 	claim "compare runs $workload" equal "$status" 0
 done
+# 2 MB mappings, and designs that make none.
+# shellcheck disable=SC2086
+run compare $small --workload private --anon-pages 1024 --repeats 1 \
+    --superpages 1 --json "$tmp/runs.jsonl" \
+    --designs superpage,superpage+reserv=off,superpage+superpages=off
+claim "compare runs with superpages" equal "$status" 0
+claim "and counts what became of them" \
+    grep -Eq '^2 MB mappings made, 1/s +[1-9][^-]* +0 +0$' "$tmp/out"
+for off in reserv=off superpages=off; do
+	claim "and says what $off does" \
+	    grep -q "^NOTE .*superpage+$off: $off, " "$tmp/out"
+done
+claim "and has them on record" "$records" "$tmp/runs.jsonl" \
+    superpage superpage+reserv=off superpage+superpages=off
+claim "which are not 0" grep -q '"pde_promotions":[1-9]' "$tmp/runs.jsonl"
+# shellcheck disable=SC2086
+run compare $small --workload private --anon-pages 1024 --repeats 1 \
+    --superpages 0 --designs head,superpage+superpages=off \
+    --json "$tmp/runs.jsonl"
+claim "compare runs with --superpages 0" equal "$status" 0
+claim "and has nothing to say of them" \
+    sh -c "! grep -Eq '^NOTE|^2 MB mappings' '$tmp/out'"
+claim "on record, too" \
+    sh -c "! grep -q '\"pde_[a-z]*\":[1-9]' '$tmp/runs.jsonl'"
 # More designs than fit beside each other, on one thread.
 # shellcheck disable=SC2086
 run compare $small --threads 1 --repeats 1 \
@@ -467,6 +493,11 @@ claim "micro succeeds" equal "$status" 0
 claim "micro prints remove_pages" out_has "remove_pages"
 claim "micro writes records" grep -q '"remove_pages_ns":' "$tmp/runs.jsonl"
 claim "micro measures superpages" grep -q '"promote_ns":[ 0-9]' "$tmp/runs.jsonl"
+run micro --map "$maps/vm-2cpu-256m.map" --designs superpage+superpages=off \
+    --seconds 0.001 --repeats 1 --pages 64 --json "$tmp/runs.jsonl"
+claim "and without them, what needs none" grep -Eq \
+    '"enter_object_ns":[0-9].*"remove_ns":[0-9].*"promote_ns":null' \
+    "$tmp/runs.jsonl"
 run micro --map "$maps/vm-2cpu-256m.map" --designs head --pages 262144
 claim "micro without memory is an error" equal "$status" 71
 
