@@ -208,7 +208,7 @@ faults_that_are_switched_on_are_found(void **state)
 	if (!INVARIANTS_ENABLED)
 		skip();
 	for (size_t i = 0; i < sizeof(bugs) / sizeof(bugs[0]); i++) {
-		if (!fault_is_found(bugs[i], 40))
+		if (!fault_is_found(bugs[i], 200))
 			fail_msg("%s is not found", bugs[i]);
 	}
 }

@@ -27,16 +27,32 @@ some_slot(struct gen *g)
 	return (gen_roll(g, NSLOTS));
 }
 
+/*
+ * Each choice is a statement: what C leaves open of the order of choices would
+ * make other scripts of a seed with every compiler.
+ */
 static uint64_t
 some_va(struct gen *g)
 {
-	return (g->slots[some_slot(g)] + some_page(g));
+	uint64_t va = g->slots[some_slot(g)];
+
+	return (va + some_page(g));
+}
+
+static uint64_t
+some_byte(struct gen *g)
+{
+	uint64_t va = some_va(g);
+
+	return (va + gen_roll(g, 4096));
 }
 
 static uint64_t
 some_frame(struct gen *g)
 {
-	return (g->runs[gen_roll(g, NRUNS)] + some_page(g));
+	uint64_t pa = g->runs[gen_roll(g, NRUNS)];
+
+	return (pa + some_page(g));
 }
 
 /* A live map, or one that is made for the purpose. */
@@ -82,7 +98,7 @@ some_range(struct gen *g, uint64_t *startp, uint64_t *endp)
 		b = a + MB2;
 		break;
 	case 1:
-		a = g->slots[some_slot(g)] + some_page(g);
+		a = some_va(g);
 		b = a + (1 + gen_roll(g, 768)) * PG;
 		break;
 	case 2:
@@ -137,11 +153,14 @@ gen_enter(struct gen *g)
 {
 	unsigned map = some_map(g);
 	uint64_t off = some_page(g), va = g->slots[some_slot(g)] + off;
-	uint64_t pa = g->runs[gen_roll(g, NRUNS)] +
-	    (gen_chance(g, 80) ? off : some_page(g));
-	const char *prot = some_prot(g);
-	bool wired = likes_wired(g);
+	uint64_t pa = g->runs[gen_roll(g, NRUNS)];
+	const char *flags, *prot;
+	char access;
+	bool wired;
 
+	pa += gen_chance(g, 80) ? off : some_page(g);
+	prot = some_prot(g);
+	wired = likes_wired(g);
 	if (gen_chance(g, 20)) {
 		gen_emit(g,
 		    "enter_quick p%u 0x%" PRIx64 " 0x%" PRIx64 " prot=%s", map,
@@ -150,8 +169,10 @@ gen_enter(struct gen *g)
 	}
 	if (wired)
 		remember_wired(g, map, va, va + PG);
+	flags = some_flags(g, wired);
+	access = some_access(g, prot);
 	gen_emit(g, "enter p%u 0x%" PRIx64 " 0x%" PRIx64 " prot=%s access=%c%s",
-	    map, va, pa, prot, some_access(g, prot), some_flags(g, wired));
+	    map, va, pa, prot, access, flags);
 }
 
 /* Fill a table, wholly or but for a little, so that a promotion is tried. */
@@ -348,17 +369,16 @@ gen_touch(struct gen *g)
 {
 	static const char kinds[] = "rwxw";
 	unsigned map = some_map(g);
+	char kind = kinds[gen_roll(g, 4)];
 	uint64_t slot;
 
 	if (gen_chance(g, 30)) {
 		slot = g->slots[some_slot(g)];
 		gen_emit(g, "touch_range p%u 0x%" PRIx64 " 0x%" PRIx64 " %c",
-		    map, slot, slot + (gen_chance(g, 70) ? MB2 : 8 * PG),
-		    kinds[gen_roll(g, 4)]);
+		    map, slot, slot + (gen_chance(g, 70) ? MB2 : 8 * PG), kind);
 		return;
 	}
-	gen_emit(g, "touch p%u 0x%" PRIx64 " %c", map,
-	    some_va(g) + gen_roll(g, 4096), kinds[gen_roll(g, 4)]);
+	gen_emit(g, "touch p%u 0x%" PRIx64 " %c", map, some_byte(g), kind);
 }
 
 /* What the page daemon does, and asks. */
@@ -369,13 +389,13 @@ gen_frame(struct gen *g)
 		"remove_write", "clear_modify", "ts_referenced", "unref",
 		"undirty", "is_modified", "is_referenced",
 		"page_wired_mappings", "page_is_mapped", "page" };
+	uint64_t pa = some_frame(g);
 
 	if (gen_chance(g, 8))
-		gen_emit(g, "page_exists_quick p%u 0x%" PRIx64, some_map(g),
-		    some_frame(g));
-	else
 		gen_emit(
-		    g, "%s 0x%" PRIx64, words[gen_roll(g, 12)], some_frame(g));
+		    g, "page_exists_quick p%u 0x%" PRIx64, some_map(g), pa);
+	else
+		gen_emit(g, "%s 0x%" PRIx64, words[gen_roll(g, 12)], pa);
 }
 
 void
@@ -386,15 +406,16 @@ gen_ask(struct gen *g)
 	static const char *const by_va[] = { "extract", "mincore",
 		"is_prefaultable" };
 	unsigned map = some_map(g);
+	uint64_t va = some_byte(g);
 
 	switch (gen_roll(g, 6)) {
 	case 0:
-		gen_emit(g, "%s p%u 0x%" PRIx64, by_va[gen_roll(g, 3)], map,
-		    some_va(g) + gen_roll(g, 4096));
+		gen_emit(
+		    g, "%s p%u 0x%" PRIx64, by_va[gen_roll(g, 3)], map, va);
 		break;
 	case 1:
-		gen_emit(g, "extract_hold p%u 0x%" PRIx64 " prot=%s", map,
-		    some_va(g) + gen_roll(g, 4096), some_prot(g));
+		gen_emit(g, "extract_hold p%u 0x%" PRIx64 " prot=%s", map, va,
+		    some_prot(g));
 		break;
 	case 2:
 		gen_emit(g, "%s", gen_chance(g, 90) ? "pages_digest" : "pages");
@@ -409,6 +430,8 @@ gen_ask(struct gen *g)
 void
 gen_memory(struct gen *g)
 {
+	uint64_t pa;
+
 	if (g->flavour == FLAVOUR_SHORTAGE && gen_chance(g, 70)) {
 		g->short_of = gen_chance(g, 70);
 		if (g->short_of)
@@ -417,6 +440,7 @@ gen_memory(struct gen *g)
 			gen_emit(g, "shortage off");
 		return;
 	}
-	gen_emit(g, "reserv 0x%" PRIx64 " %s", some_frame(g),
+	pa = some_frame(g);
+	gen_emit(g, "reserv 0x%" PRIx64 " %s", pa,
 	    gen_chance(g, 70) ? "full" : "partial");
 }
