@@ -45,7 +45,7 @@ leaf_unlock_hard(struct leaf_lock *ll)
 	const struct thread *td = curthread();
 
 	/* Only host threads are ever not attached. */
-	(td != NULL ? td->td_sim->sim_ops : &sim_real_ops)
+	(td != NULL ? td->td_sim->sim_ops : sim_native_ops)
 	    ->so_pi_unlock(&ll->ll_word);
 }
 

@@ -119,7 +119,7 @@ machine_build(struct machine *m, const struct machine_config *mc, char *err,
 	const char *why = "out of host memory";
 	int error;
 
-	error = sim_create(m->ma_kmem, &sim_real_ops, m->ma_ncpus, &m->ma_sim);
+	error = sim_create(m->ma_kmem, sim_native_ops, m->ma_ncpus, &m->ma_sim);
 	if (error == 0)
 		error = lock_env_create(m->ma_sim, mc->mc_profile);
 	if (error == 0)

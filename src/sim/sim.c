@@ -326,6 +326,8 @@ sim_thread_attach(
 		table_destroy(sim->sim_kmem, old);
 	}
 	sim_curthread = td;
+	if (sim->sim_ops->so_attach != NULL)
+		sim->sim_ops->so_attach(td);
 	*tdp = td;
 	return (0);
 }
@@ -342,6 +344,8 @@ sim_thread_detach(struct thread *td)
 	KASSERT(td->td_pv_held == NULL,
 	    ("thread %u leaves with pv list lock %p", (unsigned)td->td_id,
 		td->td_pv_held));
+	if (sim->sim_ops->so_detach != NULL)
+		sim->sim_ops->so_detach(td);
 	/* The kernel must find nothing of ours there once we are unloaded. */
 	if (td->td_rseq_cs != NULL)
 		*td->td_rseq_cs = 0;

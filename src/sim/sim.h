@@ -134,6 +134,18 @@ struct thread {
 	_Alignas(CACHE_PAIR_SIZE) struct counter_set td_counters; /* (o) */
 };
 
+/* What a kernel does and the model does not: n units of it. */
+enum sim_cost {
+	SIM_COMPUTE_NS, /* user code: nanoseconds on an idle core */
+	SIM_SYSCALL,    /* entries into the kernel */
+	SIM_FAULT,      /* page faults: the trap */
+	SIM_PAGE_CLEAR, /* pages of 4 KB */
+	SIM_PAGE_COPY,
+	SIM_IPI,        /* shootdowns that were begun */
+	SIM_IPI_TARGET, /* one more CPU is interrupted: n is its number */
+	NSIM_COSTS
+};
+
 struct sim_ops {
 	const char *so_name;
 	/* Monotonic nanoseconds; cheap enough to call at each lock operation. */
@@ -198,9 +210,28 @@ struct sim_ops {
 	int (*so_thread_create)(struct sim *sim, int hostcpu,
 	    void (*fn)(void *), void *arg, void **handlep);
 	int (*so_thread_join)(struct sim *sim, void *handle);
+	/*
+	 * What follows is NULL where the host's own time passes.
+	 *
+	 * td was attached by its thread, which runs on CPU td_cpu from here on;
+	 * or is about to be detached.
+	 */
+	void (*so_attach)(struct thread *td);
+	void (*so_detach)(struct thread *td);
+	/* Work that the model leaves out takes time: see enum sim_cost. */
+	void (*so_charge)(struct sim *sim, enum sim_cost what, uint64_t n);
+	/* Until the same with false nothing takes time: building, checking. */
+	void (*so_untimed)(struct sim *sim, bool on);
+	/*
+	 * td begins to wait for a lock of this class, "pmap pv list", or, with
+	 * NULL, has it.  For those that account for waiting.
+	 */
+	void (*so_waits)(struct thread *td, const char *name);
 };
 
 extern const struct sim_ops sim_real_ops;
+/* Those of this build: real mode, or the virtual machine. */
+extern const struct sim_ops *const sim_native_ops;
 
 struct sim {
 	const struct sim_ops *sim_ops;
@@ -268,6 +299,20 @@ static inline uint64_t
 sim_clock_ns(struct sim *sim)
 {
 	return (sim->sim_ops->so_clock_ns(sim));
+}
+
+static inline void
+sim_charge(struct sim *sim, enum sim_cost what, uint64_t n)
+{
+	if (sim->sim_ops->so_charge != NULL)
+		sim->sim_ops->so_charge(sim, what, n);
+}
+
+static inline void
+sim_untimed(struct sim *sim, bool on)
+{
+	if (sim->sim_ops->so_untimed != NULL)
+		sim->sim_ops->so_untimed(sim, on);
 }
 
 #endif /* SIM_SIM_H */
