@@ -16,6 +16,8 @@
 
 #include <cmocka.h>
 
+#include "kern/sanitizer.h"
+
 #define STATUS_CAUGHT 3
 
 const char *bug_design;
@@ -157,7 +159,7 @@ bug_run(char *self, unsigned n, bool on, char *text, size_t size)
 		return;
 	/* A sanitizer ends it in its own way. */
 	if (WIFSIGNALED(status) ||
-	    (pu_sanitized() && WEXITSTATUS(status) != 0 &&
+	    (SANITIZED && WEXITSTATUS(status) != 0 &&
 		WEXITSTATUS(status) != 255))
 		(void)snprintf(text, size, "%s\n", BUG_DIES);
 	else if (WEXITSTATUS(status) != 0)

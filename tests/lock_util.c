@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "kern/sanitizer.h"
 #include "lock/lock_profile.h"
 
 void
@@ -179,12 +180,9 @@ lt_random(uint64_t *state)
 	return (z ^ (z >> 31));
 }
 
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#if SANITIZER_THREAD
 #define LT_COST 8
-#elif defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#elif SANITIZER_ADDRESS
 #define LT_COST 2
 #else
 #define LT_COST 1

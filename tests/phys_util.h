@@ -11,19 +11,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kern/sanitizer.h"
 #include "phys/vm_phys_impl.h"
 
 /* ThreadSanitizer refuses mappings of terabytes. */
-#if defined(__SANITIZE_THREAD__)
-#define PHYS_ADDRESS_SPACE_LIMITED true
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define PHYS_ADDRESS_SPACE_LIMITED true
-#endif
-#endif
-#ifndef PHYS_ADDRESS_SPACE_LIMITED
-#define PHYS_ADDRESS_SPACE_LIMITED false
-#endif
+#define PHYS_ADDRESS_SPACE_LIMITED SANITIZER_THREAD
 
 struct phys_machine {
 	struct kmem *pm_kmem;

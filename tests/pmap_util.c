@@ -332,21 +332,6 @@ pu_await_blocked(struct pu_thread *put, const void *word)
 	}
 }
 
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-
-bool
-pu_sanitized(void)
-{
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||           \
-    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-	return (true);
-#else
-	return (false);
-#endif
-}
-
 char pu_panic_text[256];
 static jmp_buf panic_jmp;
 

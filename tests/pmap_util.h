@@ -99,9 +99,6 @@ void pu_join(struct pu_thread *put);
 /* Wait, yielding, until the thread is blocked on the lock word. */
 void pu_await_blocked(struct pu_thread *put, const void *word);
 
-/* Is this build one of a sanitizer that takes address space? */
-bool pu_sanitized(void);
-
 /*
  * Call fn(arg).  Returns whether it panicked; then it was left at once, with the
  * locks it held, and pu_panic_text says where and why.

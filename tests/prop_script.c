@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "kern/kassert.h"
+#include "kern/sanitizer.h"
 #include "pmap_util.h"
 #include "script_gen.h"
 #include "script_min.h"
@@ -42,7 +43,7 @@ default_scripts(void)
 {
 	if (DIAGNOSTIC_ENABLED)
 		return (200);
-	return (pu_sanitized() ? 40 : 1380);
+	return (SANITIZED ? 40 : 1380);
 }
 
 static void

@@ -25,6 +25,7 @@
 
 #include <cmocka.h>
 
+#include "kern/sanitizer.h"
 #include "lock_util.h"
 #include "pmapsim/pv_lock.h"
 #include "sim/loan.h"
@@ -34,17 +35,6 @@
 #define MID_WORK UINT64_C(100000000)
 
 #define TRIES 10
-
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
 
 static struct lt lt;
 static size_t test_cpu; /* where the threads run */

@@ -30,6 +30,7 @@
 #include <cmocka.h>
 
 #include "kern/kassert.h"
+#include "kern/sanitizer.h"
 #include "lock/lock_env.h"
 #include "lock/rwlock.h"
 #include "lock_util.h"
@@ -654,15 +655,6 @@ checker_catches_a_busted_lock(void **state)
 	assert_true(lost > 0);
 }
 
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
-#define TSAN true
-#else
-#define TSAN false
-#endif
-
 static void
 relaxed_release_is_caught_by_tsan(void **state)
 {
@@ -684,7 +676,8 @@ relaxed_release_is_caught_by_tsan(void **state)
 	    posix_spawn(&pid, program, &fa, NULL, argv, environ), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(posix_spawn_file_actions_destroy(&fa), 0);
-	assert_int_equal(WIFEXITED(status) && WEXITSTATUS(status) == 0, !TSAN);
+	assert_int_equal(
+	    WIFEXITED(status) && WEXITSTATUS(status) == 0, !SANITIZER_THREAD);
 }
 
 /* The other program of the test above. */

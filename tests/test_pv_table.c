@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "kern/sanitizer.h"
 #include "pmap_util.h"
 
 #define ROUND_PAGE(n) (((n) + 4095) & ~UINT64_C(4095))
@@ -763,7 +764,7 @@ check_real_map(const struct memmap *mm, const char *design, unsigned *skipped)
 
 	error = machine_create(&mc, &ma, err, sizeof(err));
 	/* A sanitizer leaves little address space for mappings. */
-	if (error == ENOMEM && pu_sanitized()) {
+	if (error == ENOMEM && SANITIZED) {
 		if (++*skipped % (PU_NLAYOUTS * PU_NLOCKS) == 1)
 			print_message("skipped %s: %s\n", mm->mm_name, err);
 		return;

@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "kern/kassert.h"
+#include "kern/sanitizer.h"
 #include "pmap_util.h"
 #include "script_util.h"
 
@@ -137,7 +138,7 @@ neutral(const char *path, unsigned i)
 		PMAP_12_1 };
 
 	for (unsigned v = 0; v < 3; v++) {
-		if (!pu_sanitized() || v == i % 3)
+		if (!SANITIZED || v == i % 3)
 			run_one(path, "sparse/rwlock", versions[v]);
 	}
 }
@@ -170,17 +171,16 @@ static void
 under_the_layout(const char *path, unsigned i)
 {
 	const struct pv_lock_ops *const *ops = pv_lock_ops_list();
-	bool quick = DIAGNOSTIC_ENABLED || pu_sanitized();
+	bool quick = DIAGNOSTIC_ENABLED || SANITIZED;
 	char design[64];
 	unsigned n = 0;
 
-	if (pu_sanitized() && i % PU_NLAYOUTS != layout_index())
+	if (SANITIZED && i % PU_NLAYOUTS != layout_index())
 		return;
 	while (ops[n] != NULL)
 		n++;
 	for (unsigned l = 0; l < n; l++) {
-		if (quick && l != i % n &&
-		    (pu_sanitized() || l != (i + n / 2) % n))
+		if (quick && l != i % n && (SANITIZED || l != (i + n / 2) % n))
 			continue;
 		(void)snprintf(
 		    design, sizeof(design), "%s/%s", layout, ops[l]->plo_name);

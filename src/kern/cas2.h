@@ -25,24 +25,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kern/sanitizer.h"
+
 struct cas2 {
 	_Alignas(16) _Atomic uint64_t c2_lo;
 	_Atomic uint64_t c2_hi;
 };
 _Static_assert(sizeof(struct cas2) == 16, "what the instruction swaps");
-
-#if defined(__SANITIZE_THREAD__)
-#define CAS2_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define CAS2_TSAN 1
-#endif
-#endif
-
-#ifdef CAS2_TSAN
-void __tsan_acquire(void *addr);
-void __tsan_release(void *addr);
-#endif
 
 #if defined(__x86_64__)
 
@@ -119,17 +108,13 @@ cas2(struct cas2 *p, uint64_t olo, uint64_t ohi, uint64_t lo, uint64_t hi)
 {
 	bool ok;
 
-#ifdef CAS2_TSAN
-	__tsan_release(&p->c2_lo);
-	__tsan_release(&p->c2_hi);
-#endif
+	tsan_release(&p->c2_lo);
+	tsan_release(&p->c2_hi);
 	ok = cas2_insn(p, olo, ohi, lo, hi);
-#ifdef CAS2_TSAN
 	if (ok) {
-		__tsan_acquire(&p->c2_lo);
-		__tsan_acquire(&p->c2_hi);
+		tsan_acquire(&p->c2_lo);
+		tsan_acquire(&p->c2_hi);
 	}
-#endif
 	return (ok);
 }
 

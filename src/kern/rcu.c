@@ -14,6 +14,7 @@
 #include <urcu/urcu-memb.h>
 
 #include "kern/kassert.h"
+#include "kern/sanitizer.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 
@@ -23,31 +24,13 @@ _Static_assert(sizeof(_Atomic uint32_t) == sizeof(int32_t),
 /* Registrations by this thread that are not undone yet. */
 static _Thread_local unsigned rcu_registered;
 
-#ifdef __SANITIZE_THREAD__
-#define RCU_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define RCU_TSAN 1
-#endif
-#endif
-
-#ifdef RCU_TSAN
 /*
  * ThreadSanitizer does not see liburcu's barriers.  A reader's exit releases
  * rcu_order and the end of a grace period acquires it.  That is a little more
  * than RCU promises: it also orders readers that ended before others began to
  * wait, which is true as well, only by other means.
  */
-void __tsan_acquire(void *addr);
-void __tsan_release(void *addr);
-
 static char rcu_order;
-#define rcu_tsan_acquire() __tsan_acquire(&rcu_order)
-#define rcu_tsan_release() __tsan_release(&rcu_order)
-#else
-#define rcu_tsan_acquire() ((void)0)
-#define rcu_tsan_release() ((void)0)
-#endif
 
 void
 rcu_thread_register(void)
@@ -74,7 +57,7 @@ rcu_enter(void)
 void
 rcu_exit(void)
 {
-	rcu_tsan_release();
+	tsan_release(&rcu_order);
 	urcu_memb_read_unlock();
 }
 
@@ -84,7 +67,7 @@ rcu_synchronize(void)
 	KASSERT(rcu_registered == 0 || !urcu_memb_read_ongoing(),
 	    ("RCU reader waits for itself"));
 	urcu_memb_synchronize_rcu();
-	rcu_tsan_acquire();
+	tsan_acquire(&rcu_order);
 }
 
 static struct timespec

@@ -19,33 +19,26 @@
  * Owner.  None is kept: plo_owned goes by td_pv_held.
  *
  * ThreadSanitizer does not see the atomic operations, which are inline assembly.
- * ck_acquired() and ck_releasing() tell it what the lock promises; so a test of
+ * tsan_acquire() and tsan_release() tell it what the lock promises; so a test of
  * that promise by ThreadSanitizer says nothing about these backends.  What an
- * unlock reads before its releasing store, but after ck_releasing(), is no race:
+ * unlock reads before its releasing store, but after tsan_release(), is no race:
  * ck_ignore_reads() says so.
  */
 
 #include <stdbool.h>
 
 #include "kern/kassert.h"
+#include "kern/sanitizer.h"
 #include "pmapsim/types.h"
 #include "sim/sim.h"
 
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
-#include <sanitizer/tsan_interface.h>
+#if SANITIZER_THREAD
 /* From ThreadSanitizer's runtime, which declares them nowhere. */
 void AnnotateIgnoreReadsBegin(const char *file, int line);
 void AnnotateIgnoreReadsEnd(const char *file, int line);
-#define ck_acquired(word)      __tsan_acquire(word)
-#define ck_releasing(word)     __tsan_release(word)
 #define ck_ignore_reads()      AnnotateIgnoreReadsBegin(__FILE__, __LINE__)
 #define ck_ignore_reads_done() AnnotateIgnoreReadsEnd(__FILE__, __LINE__)
 #else
-#define ck_acquired(word)      ((void)(word))
-#define ck_releasing(word)     ((void)(word))
 #define ck_ignore_reads()      ((void)0)
 #define ck_ignore_reads_done() ((void)0)
 #endif

@@ -67,7 +67,7 @@ ck_anderson_lock(void *word)
 {
 	check_thread();
 	ck_spinlock_anderson_lock(word, &slot);
-	ck_acquired(word);
+	tsan_acquire(word);
 }
 
 static bool
@@ -86,7 +86,7 @@ ck_anderson_trylock(void *word)
 	ck_pr_store_uint(&next->locked, true);
 	ck_pr_fence_lock();
 	slot = next;
-	ck_acquired(word);
+	tsan_acquire(word);
 	return (true);
 }
 
@@ -94,7 +94,7 @@ static void
 ck_anderson_unlock(void *word, bool modified)
 {
 	(void)modified;
-	ck_releasing(word);
+	tsan_release(word);
 	ck_spinlock_anderson_unlock(word, slot);
 }
 

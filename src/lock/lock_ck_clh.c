@@ -123,7 +123,7 @@ static void
 ck_clh_lock(void *word)
 {
 	ck_spinlock_clh_lock(word, clh_self()->ct_clh);
-	ck_acquired(word);
+	tsan_acquire(word);
 }
 
 static bool
@@ -143,7 +143,7 @@ ck_clh_trylock(void *word)
 	while (ck_pr_load_uint(&head->wait) != 0)
 		ck_pr_stall();
 	ck_pr_fence_lock();
-	ck_acquired(word);
+	tsan_acquire(word);
 	return (true);
 }
 
@@ -153,7 +153,7 @@ ck_clh_unlock(void *word, bool modified)
 	struct ck_thread *ct = ck_thread_self();
 
 	(void)modified;
-	ck_releasing(word);
+	tsan_release(word);
 	ck_ignore_reads(); /* of the node's previous one */
 	ck_spinlock_clh_unlock(&ct->ct_clh);
 	ck_ignore_reads_done();

@@ -14,7 +14,7 @@ static void
 ck_fas_lock(void *word)
 {
 	ck_spinlock_fas_lock(word);
-	ck_acquired(word);
+	tsan_acquire(word);
 }
 
 static bool
@@ -22,7 +22,7 @@ ck_fas_trylock(void *word)
 {
 	if (!ck_spinlock_fas_trylock(word))
 		return (false);
-	ck_acquired(word);
+	tsan_acquire(word);
 	return (true);
 }
 
@@ -30,7 +30,7 @@ static void
 ck_fas_unlock(void *word, bool modified)
 {
 	(void)modified;
-	ck_releasing(word);
+	tsan_release(word);
 	ck_spinlock_fas_unlock(word);
 }
 

@@ -19,7 +19,7 @@ static void
 ck_mcs_lock(void *word)
 {
 	ck_spinlock_mcs_lock(word, &node);
-	ck_acquired(word);
+	tsan_acquire(word);
 }
 
 static bool
@@ -27,7 +27,7 @@ ck_mcs_trylock(void *word)
 {
 	if (!ck_spinlock_mcs_trylock(word, &node))
 		return (false);
-	ck_acquired(word);
+	tsan_acquire(word);
 	return (true);
 }
 
@@ -35,7 +35,7 @@ static void
 ck_mcs_unlock(void *word, bool modified)
 {
 	(void)modified;
-	ck_releasing(word);
+	tsan_release(word);
 	ck_spinlock_mcs_unlock(word, &node);
 }
 

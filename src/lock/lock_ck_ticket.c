@@ -17,7 +17,7 @@ static void
 ck_ticket_lock(void *word)
 {
 	ck_spinlock_ticket_lock(word);
-	ck_acquired(word);
+	tsan_acquire(word);
 }
 
 static bool
@@ -25,7 +25,7 @@ ck_ticket_trylock(void *word)
 {
 	if (!ck_spinlock_ticket_trylock(word))
 		return (false);
-	ck_acquired(word);
+	tsan_acquire(word);
 	return (true);
 }
 
@@ -33,7 +33,7 @@ static void
 ck_ticket_unlock(void *word, bool modified)
 {
 	(void)modified;
-	ck_releasing(word);
+	tsan_release(word);
 	ck_spinlock_ticket_unlock(word);
 }
 

@@ -46,8 +46,8 @@
  * Which form a thread uses is td_rseq_cs: NULL is the portable one.  Whether a
  * blocker must call the barrier is sim_asym, for all threads of a sim alike.
  * Threads of both forms mix.  PMAPSIM_RELEASE=portable in the environment chooses
- * the portable form for all; sanitizer builds, whose tools do not see into the
- * section, know no other.
+ * the portable form for all; sanitizer builds and the virtual machine, which do not see
+ * into the section, know no other.
  *
  * arm64 has restartable sequences too.  Its release is portable all the same:
  * nobody has run the other form there.
@@ -57,6 +57,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kern/sanitizer.h"
+
 /* so_asym_init: can this process?  Any thread, any number of times. */
 bool asym_init(void);
 /* so_asym_thread: where the calling thread announces a section, or NULL. */
@@ -64,12 +66,8 @@ uint64_t *asym_thread(void);
 /* so_asym_barrier: restart all sections. */
 void asym_barrier(void);
 
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if defined(__x86_64__) && defined(__linux__) &&                               \
-    !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__) &&         \
-    !__has_feature(thread_sanitizer) && !__has_feature(address_sanitizer)
+#if defined(__x86_64__) && defined(__linux__) && !SANITIZED &&                 \
+    !defined(PMAPSIM_VIRTUAL)
 #define ASYM_POSSIBLE 1
 #else
 #define ASYM_POSSIBLE 0
