@@ -33,7 +33,7 @@ enum preset_unit {
 
 /*
  * X(field, key, unit, min, max, help); min and max as the field is kept.  CPUs
- * are numbered as PERFORMANCE says: see world.h.
+ * are numbered by socket; in a socket the first of each core, then the siblings.
  */
 #define PRESET_FIELDS(X)                                                       \
 	X(pr_sockets, "sockets", PRESET_COUNT, 1, 64,                          \
