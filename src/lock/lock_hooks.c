@@ -7,6 +7,12 @@
 #include "lock/lock_profile.h"
 #include "lock/witness.h"
 
+static const char *
+name_of(const struct lock_object *lo)
+{
+	return (lo->lo_name != NULL ? lo->lo_name : "unnamed");
+}
+
 void
 lock_hook_want(struct thread *td, const struct lock_object *lo, const void *key,
     unsigned how, const char *file, int line)
@@ -16,10 +22,14 @@ lock_hook_want(struct thread *td, const struct lock_object *lo, const void *key,
 }
 
 uint64_t
-lock_hook_contested(struct thread *td)
+lock_hook_contested(struct thread *td, const struct lock_object *lo)
 {
+	const struct sim_ops *so = td->td_sim->sim_ops;
+
 	if ((td->td_lock_hooks & LOCK_HOOK_PROFILE) == 0)
 		return (0);
+	if (so->so_waits != NULL)
+		so->so_waits(td, name_of(lo));
 	return (lock_profile_now(td));
 }
 
@@ -27,6 +37,12 @@ void
 lock_hook_acquired(struct thread *td, const struct lock_object *lo,
     const void *key, uint64_t t0, unsigned how, const char *file, int line)
 {
+	const struct sim_ops *so = td->td_sim->sim_ops;
+
+	if (t0 != 0 && so->so_waits != NULL)
+		so->so_waits(td, NULL);
+	if ((how & LOP_EXCLUSIVE) != 0 && so->so_owns != NULL)
+		so->so_owns(td, name_of(lo), key);
 	if ((td->td_lock_hooks & LOCK_HOOK_PROFILE) != 0)
 		lock_profile_acquired(td, lo, key, t0, file, line);
 	if ((td->td_lock_hooks & LOCK_HOOK_WITNESS) != 0)

@@ -3,14 +3,15 @@
 #define LOCK_LOCK_HOOKS_H
 
 /*
- * Who is told of a thread's locks: the lock profile and the witness.
+ * Who is told of a thread's locks: the lock profile, the witness, and a host that
+ * accounts for waiting, through struct sim_ops.
  *
  * A lock asks once, lock_hooked(td), and its fast path is the branch not taken.
  * Otherwise, in the acquire path:
  *
  *	t0 = 0;
  *	lock_hook_want(td, lo, key, how, file, line);
- *	if (!try) { t0 = lock_hook_contested(td); wait until acquired; }
+ *	if (!try) { t0 = lock_hook_contested(td, lo); wait until acquired; }
  *	lock_hook_acquired(td, lo, key, t0, how, file, line);
  *
  * before the release lock_hook_release(td, key), and after a successful trylock
@@ -39,7 +40,7 @@ lock_hooked(const struct thread *td)
 void lock_hook_want(struct thread *td, const struct lock_object *lo,
     const void *key, unsigned how, const char *file, int line);
 /* The time, or 0 where nobody wants to know. */
-uint64_t lock_hook_contested(struct thread *td);
+uint64_t lock_hook_contested(struct thread *td, const struct lock_object *lo);
 void lock_hook_acquired(struct thread *td, const struct lock_object *lo,
     const void *key, uint64_t t0, unsigned how, const char *file, int line);
 /* A lock that stays held: exclusive from now on, or shared. */

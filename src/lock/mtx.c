@@ -244,7 +244,7 @@ mtx_lock_hooked(struct mtx *m, struct thread *td, const char *file, int line)
 
 	lock_hook_want(td, &m->lock_object, m, LOP_EXCLUSIVE, file, line);
 	if (!mtx_word_trylock(&m->mtx_lock, td)) {
-		t0 = lock_hook_contested(td);
+		t0 = lock_hook_contested(td, &m->lock_object);
 		mtx_word_lock_hard(&m->mtx_lock, td);
 	}
 	lock_hook_acquired(

@@ -76,7 +76,7 @@ rw_object_wlock(struct rw_object ro, const char *file, int line)
 	}
 	lock_hook_want(td, ro.ro_lo, ro.ro_lo, LOP_EXCLUSIVE, file, line);
 	if (!rw_word_try_wlock(ro.ro_word, td, ro.ro_kind)) {
-		t0 = lock_hook_contested(td);
+		t0 = lock_hook_contested(td, ro.ro_lo);
 		rw_word_wlock_hard(ro.ro_word, td, ro.ro_kind);
 	}
 	lock_hook_acquired(
@@ -132,7 +132,7 @@ rw_object_rlock(struct rw_object ro, const char *file, int line)
 	}
 	lock_hook_want(td, ro.ro_lo, ro.ro_lo, 0, file, line);
 	if (!rw_word_try_rlock(ro.ro_word, td, ro.ro_kind)) {
-		t0 = lock_hook_contested(td);
+		t0 = lock_hook_contested(td, ro.ro_lo);
 		rw_word_rlock_hard(ro.ro_word, td, ro.ro_kind);
 	}
 	lock_hook_acquired(td, ro.ro_lo, ro.ro_lo, t0, 0, file, line);

@@ -287,7 +287,7 @@ word_lock_hooked(struct pv_table *pvt, struct thread *td, void *word,
 
 	lock_hook_want(td, lo, word, LOP_EXCLUSIVE, file, line);
 	if (!ops->plo_trylock(word)) {
-		t0 = lock_hook_contested(td);
+		t0 = lock_hook_contested(td, lo);
 		ops->plo_lock(word);
 	}
 	lock_hook_acquired(td, lo, word, t0, LOP_EXCLUSIVE, file, line);
@@ -326,7 +326,7 @@ pv_word_rlock(struct pv_table *pvt, void *word, const char *file, int line)
 		lo = word_object(pvt, word);
 		lock_hook_want(td, lo, word, 0, file, line);
 		if (!ops->plo_tryrlock(word)) {
-			t0 = lock_hook_contested(td);
+			t0 = lock_hook_contested(td, lo);
 			ops->plo_rlock(word);
 		}
 		lock_hook_acquired(td, lo, word, t0, 0, file, line);

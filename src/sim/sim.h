@@ -227,6 +227,8 @@ struct sim_ops {
 	 * NULL, has it.  For those that account for waiting.
 	 */
 	void (*so_waits)(struct thread *td, const char *name);
+	/* td has taken the lock at key exclusively, after a wait or at once. */
+	void (*so_owns)(struct thread *td, const char *name, const void *key);
 };
 
 extern const struct sim_ops sim_real_ops;
