@@ -224,9 +224,8 @@ each_invariant_is_reported_when_broken(void **state)
 }
 
 /* Which checker reports what is found by its calls, with a number in each. */
-static const char *const calls[] = { "bad(pc,", "bad(&pc,", "bad(sc->sc_pc,",
-	"check_sum(&pc,", "check_line(arg,", "check_line(co,", "complain(c,",
-	"complain(&c,", "dc->dc_fn(dc->dc_arg," };
+static const char *const calls[] = { "_report,", "check_sum(&pc,",
+	"check_line(arg,", "check_line(co," };
 static const char *const files[] = { "pmap_check.c", "pmap_check_list.c",
 	"pmap_check_pde.c", "pmap_check_pt.c", "machine.c", "mmu_check.c",
 	"pmap_di.c" };

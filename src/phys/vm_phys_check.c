@@ -20,33 +20,16 @@
  * may be using the machine.
  */
 
-#include <stdarg.h>
-#include <stdio.h>
-
+#include "kern/check_report.h"
 #include "phys/vm_reserv_impl.h"
 
 struct check {
 	struct vm_phys *c_vp;
-	void (*c_fn)(void *arg, int inv, const char *text);
-	void *c_arg;
-	unsigned c_violations;
+	struct check_report c_report;
 	int c_domain;      /* being walked */
 	int c_list;        /* likewise: index in vmd_lists */
 	uint64_t c_queued; /* pages of the domain found on queues */
 };
-
-__attribute__((format(printf, 3, 4))) static void
-violation(struct check *c, int inv, const char *fmt, ...)
-{
-	char text[200];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	c->c_violations++;
-	c->c_fn(c->c_arg, inv, text);
-}
 
 /* 37: what a descriptor says about its place, once it says anything. */
 static bool
@@ -57,12 +40,12 @@ check_place(struct check *c, const struct vm_page *m, const char *where)
 	const struct vm_phys_seg *seg = vm_phys_paddr_to_seg(vp, pa);
 
 	if (seg == NULL) {
-		violation(c, 37, "%s: page %#jx is in no segment", where,
-		    (uintmax_t)pa);
+		check_bad(&c->c_report, 37, "%s: page %#jx is in no segment",
+		    where, (uintmax_t)pa);
 		return (false);
 	}
 	if (m->phys_addr != pa || m->segind != vm_phys_segind(vp, seg) + 1) {
-		violation(c, 37,
+		check_bad(&c->c_report, 37,
 		    "%s: page %#jx in segment %d says %#jx in segment %d",
 		    where, (uintmax_t)pa, vm_phys_segind(vp, seg),
 		    (uintmax_t)m->phys_addr, m->segind - 1);
@@ -83,7 +66,8 @@ check_buddy(struct check *c, const struct vm_phys_seg *seg,
 	if (order == VM_ORDER_MAX || buddy_pa < pa || buddy_pa >= seg->end)
 		return;
 	if (vm_seg_page(seg, buddy_pa)->order_inv == VM_ORDER_INV(order)) {
-		violation(c, 35, "blocks %#jx and %#jx of order %d are buddies",
+		check_bad(&c->c_report, 35,
+		    "blocks %#jx and %#jx of order %d are buddies",
 		    (uintmax_t)pa, (uintmax_t)buddy_pa, order);
 	}
 }
@@ -100,7 +84,7 @@ check_pages(struct check *c, const struct vm_page *head, uint64_t npages)
 		if (m->segind != 0)
 			(void)check_place(c, m, "free block");
 		if (i > 0 && m->order_inv != 0 && !heads) {
-			violation(c, 35,
+			check_bad(&c->c_report, 35,
 			    "page %#jx within block %#jx has order %d",
 			    (uintmax_t)vm_page_index_to_phys(c->c_vp, m),
 			    (uintmax_t)head->phys_addr,
@@ -108,21 +92,23 @@ check_pages(struct check *c, const struct vm_page *head, uint64_t npages)
 			heads = true;
 		}
 		if (m->pool != head->pool && !pools) {
-			violation(c, 35,
+			check_bad(&c->c_report, 35,
 			    "page %#jx of block %#jx is in pool %d",
 			    (uintmax_t)vm_page_index_to_phys(c->c_vp, m),
 			    (uintmax_t)head->phys_addr, m->pool);
 			pools = true;
 		}
 		if ((m->flags & PG_PCPU_CACHE) != 0) {
-			violation(c, 34, "page %#jx is free and in a cache",
+			check_bad(&c->c_report, 34,
+			    "page %#jx is free and in a cache",
 			    (uintmax_t)vm_page_index_to_phys(c->c_vp, m));
 		}
 		if (m->object != NULL ||
 		    /* Relaxed: nobody changes it now. */
 		    atomic_load_explicit(&m->ref_count, memory_order_relaxed) !=
 			0) {
-			violation(c, 34, "page %#jx is free and in use",
+			check_bad(&c->c_report, 34,
+			    "page %#jx is free and in use",
 			    (uintmax_t)vm_page_index_to_phys(c->c_vp, m));
 		}
 	}
@@ -138,7 +124,7 @@ check_block(struct check *c, const struct vm_page *m, int pool, int order)
 	vm_paddr_t pa;
 
 	if (m < vp->vp_array || m >= vp->vp_array + vp->vp_npages) {
-		violation(c, 35, "queue %d/%d/%d/%d: %p is no page",
+		check_bad(&c->c_report, 35, "queue %d/%d/%d/%d: %p is no page",
 		    c->c_domain, c->c_list, pool, order, (const void *)m);
 		return (false);
 	}
@@ -148,29 +134,32 @@ check_block(struct check *c, const struct vm_page *m, int pool, int order)
 	seg = vm_phys_paddr_to_seg(vp, pa);
 	c->c_queued += npages;
 	if (m->order_inv != VM_ORDER_INV(order)) {
-		violation(c, 35, "block %#jx is on queue %d, has order %d",
-		    (uintmax_t)pa, order, VM_NFREEORDER - m->order_inv);
+		check_bad(&c->c_report, 35,
+		    "block %#jx is on queue %d, has order %d", (uintmax_t)pa,
+		    order, VM_NFREEORDER - m->order_inv);
 	}
 	if (m->pool != pool) {
-		violation(c, 35, "block %#jx is on queues of pool %d, has %d",
-		    (uintmax_t)pa, pool, m->pool);
+		check_bad(&c->c_report, 35,
+		    "block %#jx is on queues of pool %d, has %d", (uintmax_t)pa,
+		    pool, m->pool);
 	}
 	if (seg->free_queues !=
 	    &vp->vp_domains[c->c_domain]->vmd_lists[c->c_list]) {
-		violation(c, 35, "block %#jx is on queues of domain %d list %d",
+		check_bad(&c->c_report, 35,
+		    "block %#jx is on queues of domain %d list %d",
 		    (uintmax_t)pa, c->c_domain, c->c_list);
 	}
 	if ((pa & ((npages << PAGE_SHIFT) - 1)) != 0 ||
 	    seg->end - pa < npages << PAGE_SHIFT) {
-		violation(c, 35,
+		check_bad(&c->c_report, 35,
 		    "block %#jx of order %d: not aligned, or "
 		    "beyond its segment",
 		    (uintmax_t)pa, order);
 		return (true);
 	}
 	if (vm_buddy_is_pristine(vp, seg, pa)) {
-		violation(
-		    c, 34, "block %#jx is queued and pristine", (uintmax_t)pa);
+		check_bad(&c->c_report, 34, "block %#jx is queued and pristine",
+		    (uintmax_t)pa);
 	}
 	check_buddy(c, seg, m, order);
 	check_pages(c, m, npages);
@@ -187,14 +176,14 @@ check_queue(struct check *c, const struct vm_freeq *fq, int pool, int order)
 		if (n == fq->fq_count || !check_block(c, m, pool, order))
 			break;
 		if (m->q_prev != prev) {
-			violation(c, 35, "block %#jx: bad link",
+			check_bad(&c->c_report, 35, "block %#jx: bad link",
 			    (uintmax_t)m->phys_addr);
 		}
 		prev = m;
 		n++;
 	}
 	if (m != NULL || n != fq->fq_count || fq->fq_last != prev) {
-		violation(c, 35,
+		check_bad(&c->c_report, 35,
 		    "queue %d/%d/%d/%d: %ju blocks counted, %s%ju found",
 		    c->c_domain, c->c_list, pool, order,
 		    (uintmax_t)fq->fq_count, m != NULL ? "more than " : "",
@@ -226,26 +215,26 @@ check_pristine(struct check *c, int list)
 			n++;
 			if (pa < seg->start ||
 			    seg->end - pa < VM_ORDER_PAGES << PAGE_SHIFT) {
-				violation(c, 35,
+				check_bad(&c->c_report, 35,
 				    "pristine block %#jx: beyond its segment",
 				    (uintmax_t)pa);
 			}
 			if (i / 64 < vpr->vpr_hint) {
-				violation(c, 35,
+				check_bad(&c->c_report, 35,
 				    "pristine block %#jx: before the hint",
 				    (uintmax_t)pa);
 			}
 		}
 		if (n != vpr->vpr_count ||
 		    (n > 0) != (fl->fl_pristine >> s & 1)) {
-			violation(c, 35,
+			check_bad(&c->c_report, 35,
 			    "segment %d: %ju pristine blocks counted, %ju found",
 			    s, (uintmax_t)vpr->vpr_count, (uintmax_t)n);
 		}
 		total += n;
 	}
 	if (total != fl->fl_pristine_count) {
-		violation(c, 35,
+		check_bad(&c->c_report, 35,
 		    "list %d/%d: %ju pristine blocks counted, %ju found",
 		    c->c_domain, list, (uintmax_t)fl->fl_pristine_count,
 		    (uintmax_t)total);
@@ -307,7 +296,7 @@ check_caches(struct check *c)
 				    m->pool != p || m->pindex != 0 ||
 				    vm_page_domain(vp, m) != c->c_domain ||
 				    is_queued(vp, m)) {
-					violation(c, 34,
+					check_bad(&c->c_report, 34,
 					    "page %#jx in a cache: of another "
 					    "domain or pool, in two caches, "
 					    "or free as well",
@@ -353,7 +342,7 @@ check_domain(struct check *c, int domain)
 	slots = vm_reserv_free_slots(c->c_vp, domain);
 	if (c->c_queued + vmd->vmd_out != vmd->vmd_page_count ||
 	    cached + slots > vmd->vmd_out) {
-		violation(c, 34,
+		check_bad(&c->c_report, 34,
 		    "domain %d: %ju pages free, %ju cached and allocated (%ju "
 		    "cached), of %ju",
 		    domain, (uintmax_t)c->c_queued, (uintmax_t)vmd->vmd_out,
@@ -362,7 +351,7 @@ check_domain(struct check *c, int domain)
 	/* Relaxed: nobody changes it now. */
 	free = atomic_load_explicit(&vmd->vmd_free_count, memory_order_relaxed);
 	if (free != c->c_queued + slots) {
-		violation(c, 36,
+		check_bad(&c->c_report, 36,
 		    "domain %d: free_count %ju, %ju pages queued, %ju in "
 		    "reservations",
 		    domain, (uintmax_t)free, (uintmax_t)c->c_queued,
@@ -380,7 +369,8 @@ check_blacklist(struct check *c)
 	for (size_t i = 0; i < vp->vp_private->vpp_nblacklist; i++) {
 		m = PHYS_TO_VM_PAGE(vp, vp->vp_private->vpp_blacklist[i]);
 		if ((m->flags & PG_USED) != 0 || is_queued(vp, m)) {
-			violation(c, 34, "blacklisted page %#jx is in use",
+			check_bad(&c->c_report, 34,
+			    "blacklisted page %#jx is in use",
 			    (uintmax_t)vp->vp_private->vpp_blacklist[i]);
 		}
 	}
@@ -403,25 +393,28 @@ check_locks(struct check *c)
 
 	for (int d = 0; d < vp->vp_ndomains; d++) {
 		if (is_locked(&vp->vp_domains[d]->vmd_lock.mtx))
-			violation(c, 43, "domain %d: free queue is locked", d);
+			check_bad(&c->c_report, 43,
+			    "domain %d: free queue is locked", d);
 	}
 	if (is_locked(&vpp->vpp_wait_lock))
-		violation(c, 43, "the list of waiters is locked");
+		check_bad(&c->c_report, 43, "the list of waiters is locked");
 	/* Relaxed: nobody changes it now. */
 	n = atomic_load_explicit(&vpp->vpp_nwaiters, memory_order_relaxed);
 	if (n != 0 || vpp->vpp_waiters != NULL)
-		violation(c, 43, "%u threads wait for memory", (unsigned)n);
+		check_bad(&c->c_report, 43, "%u threads wait for memory",
+		    (unsigned)n);
 }
 
 unsigned
 vm_phys_check(struct vm_phys *vp,
     void (*fn)(void *arg, int inv, const char *text), void *arg)
 {
-	struct check c = { .c_vp = vp, .c_fn = fn, .c_arg = arg };
+	struct check c = { .c_vp = vp,
+		.c_report = { .cr_fn = fn, .cr_arg = arg } };
 
 	for (int d = 0; d < vp->vp_ndomains; d++)
 		check_domain(&c, d);
 	check_blacklist(&c);
 	check_locks(&c);
-	return (c.c_violations + vm_reserv_check(vp, fn, arg));
+	return (c.c_report.cr_n + vm_reserv_check(vp, fn, arg));
 }

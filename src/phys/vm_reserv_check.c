@@ -16,45 +16,28 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "kern/check_report.h"
 #include "phys/vm_reserv_impl.h"
 
 struct check {
 	struct vm_phys *c_vp;
-	void (*c_fn)(void *arg, int inv, const char *text);
-	void *c_arg;
-	unsigned c_violations;
+	struct check_report c_report;
 };
 
 __attribute__((format(printf, 4, 5))) static void
 violation(
     struct check *c, int inv, const struct vm_reserv *rv, const char *fmt, ...)
 {
-	char text[200];
+	char where[40];
 	va_list ap;
-	int n;
 
-	n = snprintf(text, sizeof(text), "reservation %#jx: ",
+	(void)snprintf(where, sizeof(where), "reservation %#jx: ",
 	    (uintmax_t)(((uint64_t)(rv - c->c_vp->vp_reserv) +
 			    (c->c_vp->vp_first_page >> VM_LEVEL_0_ORDER))
 		<< PDRSHIFT));
 	va_start(ap, fmt);
-	(void)vsnprintf(text + n, sizeof(text) - (size_t)n, fmt, ap);
+	check_vbad(&c->c_report, inv, where, fmt, ap);
 	va_end(ap);
-	c->c_violations++;
-	c->c_fn(c->c_arg, inv, text);
-}
-
-__attribute__((format(printf, 3, 4))) static void
-violation_text(struct check *c, int inv, const char *fmt, ...)
-{
-	char text[160];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	c->c_violations++;
-	c->c_fn(c->c_arg, inv, text);
 }
 
 static unsigned
@@ -186,8 +169,8 @@ check_domain(struct check *c, int domain)
 	uint64_t flagged = 0, n = 0;
 
 	if (is_locked(&rvd->rvd_lock) || is_locked(&rvd->rvd_marker.lock))
-		violation_text(
-		    c, 43, "domain %d: reservations are locked", domain);
+		check_bad(&c->c_report, 43,
+		    "domain %d: reservations are locked", domain);
 	for (uint64_t i = 0; (rv = vm_reserv_next_used(c->c_vp, &i)) != NULL;
 	     i++) {
 		if (rv->domain == domain && rv->inpartpopq)
@@ -196,7 +179,7 @@ check_domain(struct check *c, int domain)
 	for (rv = rvd->rvd_first; rv != NULL && n <= flagged;
 	     prev = rv, rv = rv->partpopq_next, n++) {
 		if (rv == &rvd->rvd_marker) {
-			violation_text(c, 38,
+			check_bad(&c->c_report, 38,
 			    "domain %d: a marker was left on the queue",
 			    domain);
 			return;
@@ -208,7 +191,7 @@ check_domain(struct check *c, int domain)
 			    domain);
 	}
 	if (n != flagged || rvd->rvd_last != prev)
-		violation_text(c, 38,
+		check_bad(&c->c_report, 38,
 		    "domain %d: %ju reservations on the queue, %ju say so",
 		    domain, (uintmax_t)n, (uintmax_t)flagged);
 }
@@ -217,7 +200,8 @@ unsigned
 vm_reserv_check(struct vm_phys *vp,
     void (*fn)(void *arg, int inv, const char *text), void *arg)
 {
-	struct check c = { .c_vp = vp, .c_fn = fn, .c_arg = arg };
+	struct check c = { .c_vp = vp,
+		.c_report = { .cr_fn = fn, .cr_arg = arg } };
 	struct vm_reserv *rv;
 
 	for (uint64_t i = 0; (rv = vm_reserv_next_used(vp, &i)) != NULL; i++)
@@ -226,10 +210,10 @@ vm_reserv_check(struct vm_phys *vp,
 		check_domain(&c, d);
 	for (unsigned i = 0; i < RESERV_OBJ_LOCKS; i++) {
 		if (is_locked(&vp->vp_reservs->rvs_obj_locks[i].mtx))
-			violation_text(
-			    &c, 43, "lock %u of objects is locked", i);
+			check_bad(
+			    &c.c_report, 43, "lock %u of objects is locked", i);
 	}
-	return (c.c_violations);
+	return (c.c_report.cr_n);
 }
 
 uint64_t

@@ -16,33 +16,13 @@
  * At quiescence; the CPUs are locked one by one.
  */
 
-#include <stdarg.h>
-#include <stdio.h>
-
+#include "kern/check_report.h"
 #include "pmap/mmu.h"
 
 struct check {
 	struct machine *c_ma;
-	void (*c_fn)(void *arg, int inv, const char *text);
-	void *c_arg;
-	unsigned c_n;
+	struct check_report c_report;
 };
-
-static void complain(struct check *c, int inv, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void
-complain(struct check *c, int inv, const char *fmt, ...)
-{
-	char text[200];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	c->c_n++;
-	c->c_fn(c->c_arg, inv, text);
-}
 
 /* Would pmap be loaded on mc without a flush, or is it loaded? */
 static bool
@@ -110,7 +90,7 @@ check_translation(struct check *c, const struct mmu_cpu *mc,
 	has = (me->me_pte & (me->me_kind == MMU_2M ? PG_PS_FRAME : PG_FRAME)) +
 	    (me->me_kind == MMU_2M ? va & PDRMASK : 0);
 	if (e == 0 || frame != has)
-		complain(c, 31,
+		check_bad(&c->c_report, 31,
 		    "CPU %u: va %#jx of pmap %p leads to %#jx, the page tables "
 		    "say %#jx",
 		    mc->mc_id, (uintmax_t)va, (void *)me->me_pmap,
@@ -118,12 +98,12 @@ check_translation(struct check *c, const struct mmu_cpu *mc,
 	else if (((me->me_pte & (PG_RW | PG_M)) == (PG_RW | PG_M) &&
 		     (e & PG_RW) == 0) ||
 	    ((me->me_pte & PG_NX) == 0 && (e & PG_NX) != 0))
-		complain(c, 31,
+		check_bad(&c->c_report, 31,
 		    "CPU %u: va %#jx of pmap %p is %s, the page tables say %s",
 		    mc->mc_id, (uintmax_t)va, (void *)me->me_pmap,
 		    rights_of(me->me_pte), rights_of(e));
 	else if (!large && (e & PG_A) == 0)
-		complain(c, 31,
+		check_bad(&c->c_report, 31,
 		    "CPU %u: va %#jx of pmap %p is remembered, and not "
 		    "accessed in the page tables",
 		    mc->mc_id, (uintmax_t)va, (void *)me->me_pmap);
@@ -153,7 +133,7 @@ check_entry(
 		e = p != NULL ? pte_load(p) : 0;
 		if ((e & PG_V) == 0 ||
 		    ((e & PG_PS) == 0 && (e & PG_FRAME) != me->me_pte))
-			complain(c, 31,
+			check_bad(&c->c_report, 31,
 			    "CPU %u: va %#jx of pmap %p: page table %#jx, the "
 			    "directory says %#jx",
 			    mc->mc_id, (uintmax_t)me->me_va,
@@ -193,15 +173,17 @@ check_context(struct check *c, const struct mmu_cpu *mc,
 			 mc->mc_id % 64 &
 		     1) != 0;
 	if (active != (mmu_current(mc) == pmap))
-		complain(c, 32, "CPU %u: pmap %p is %s, pm_active says %s",
-		    mc->mc_id, (const void *)pmap,
-		    active ? "not loaded" : "loaded", active ? "so" : "not");
+		check_bad(&c->c_report, 32,
+		    "CPU %u: pmap %p is %s, pm_active says %s", mc->mc_id,
+		    (const void *)pmap, active ? "not loaded" : "loaded",
+		    active ? "so" : "not");
 	if (!mu->mu_pcid || !context_lives(mu, mc, pmap))
 		return;
 	pcid = context_pcid(mu, mc, pmap);
 	if ((seen[pcid / 64] >> pcid % 64 & 1) != 0)
-		complain(c, 32, "CPU %u: two pmaps have PCID %u, one is %p",
-		    mc->mc_id, pcid, (const void *)pmap);
+		check_bad(&c->c_report, 32,
+		    "CPU %u: two pmaps have PCID %u, one is %p", mc->mc_id,
+		    pcid, (const void *)pmap);
 	seen[pcid / 64] |= UINT64_C(1) << pcid % 64;
 }
 
@@ -209,7 +191,8 @@ unsigned
 mmu_check(struct machine *ma, void (*fn)(void *arg, int inv, const char *text),
     void *arg)
 {
-	struct check c = { .c_ma = ma, .c_fn = fn, .c_arg = arg };
+	struct check c = { .c_ma = ma,
+		.c_report = { .cr_fn = fn, .cr_arg = arg } };
 	struct mmu *mu = ma->ma_mmu;
 	struct mmu_violation mv[MMU_NREPORTS];
 	struct mmu_cpu *mc;
@@ -233,7 +216,7 @@ mmu_check(struct machine *ma, void (*fn)(void *arg, int inv, const char *text),
 	mtx_unlock(&ma->ma_zone_mtx);
 	n = mmu_violations(ma, mv, MMU_NREPORTS);
 	for (uint64_t i = 0; i < n && i < MMU_NREPORTS; i++)
-		complain(&c, 33,
+		check_bad(&c.c_report, 33,
 		    "CPU %u: va %#jx was %s through a stale translation: %s "
 		    "%#jx had been freed",
 		    mv[i].mv_cpu, (uintmax_t)mv[i].mv_va,
@@ -242,5 +225,5 @@ mmu_check(struct machine *ma, void (*fn)(void *arg, int inv, const char *text),
 					 : "read",
 		    mv[i].mv_table ? "page table" : "frame",
 		    (uintmax_t)mv[i].mv_pa);
-	return (c.c_n);
+	return (c.c_report.cr_n);
 }

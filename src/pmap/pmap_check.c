@@ -43,25 +43,10 @@
  * to both, because each misses what hides in the others.
  */
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "lock/lock_profile.h"
 #include "pmap/pmap_check.h"
-
-void
-pmap_check_bad(struct pmap_checker *pc, int inv, const char *fmt, ...)
-{
-	char text[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	pc->pc_violations++;
-	pc->pc_fn(pc->pc_arg, inv, text);
-}
 
 void
 pmap_check_special_add(struct pmap_checker *pc, vm_paddr_t pa)
@@ -160,21 +145,21 @@ check_chunk(struct pmap_checker *pc, struct pmap *pmap, struct pv_chunk *chunk,
 
 	pc->pc_chunks++;
 	if (chunk->pc_pmap != pmap)
-		pmap_check_bad(pc, 8,
+		check_bad(&pc->pc_report, 8,
 		    "chunk %#jx of pmap %p says its pmap is %p", (uintmax_t)pa,
 		    (void *)pmap, (void *)chunk->pc_pmap);
 	if (!lru_has(pc, chunk))
-		pmap_check_bad(
-		    pc, 8, "chunk %#jx is not once on its LRU", (uintmax_t)pa);
+		check_bad(&pc->pc_report, 8,
+		    "chunk %#jx is not once on its LRU", (uintmax_t)pa);
 	/* Relaxed: quiescent. */
 	if (m->object != NULL || m->order_inv != 0 ||
 	    atomic_load_explicit(&m->ref_count, memory_order_relaxed) != 1)
-		pmap_check_bad(pc, 12,
+		check_bad(&pc->pc_report, 12,
 		    "chunk page %#jx is not a wired page without "
 		    "object",
 		    (uintmax_t)pa);
 	if ((chunk->pc_map[2] & ~PC_FREE2) != 0)
-		pmap_check_bad(pc, 7, "chunk %#jx: bitmap tail %#jx",
+		check_bad(&pc->pc_report, 7, "chunk %#jx: bitmap tail %#jx",
 		    (uintmax_t)pa, (uintmax_t)chunk->pc_map[2]);
 	for (i = 0; i < _NPCPV; i++) {
 		if ((chunk->pc_map[i / 64] >> (i % 64) & 1) != 0)
@@ -183,12 +168,12 @@ check_chunk(struct pmap_checker *pc, struct pmap *pmap, struct pv_chunk *chunk,
 			pmap_check_entry(pc, pmap, &chunk->pc_pventry[i]);
 	}
 	if (nfree == _NPCPV)
-		pmap_check_bad(
-		    pc, 9, "chunk %#jx is wholly free", (uintmax_t)pa);
+		check_bad(&pc->pc_report, 9, "chunk %#jx is wholly free",
+		    (uintmax_t)pa);
 	if (nfree == 0)
 		*full_seen = true;
 	else if (*full_seen && !pmap->pm_chunk_quirk)
-		pmap_check_bad(pc, 9,
+		check_bad(&pc->pc_report, 9,
 		    "chunk %#jx has free entries behind a full one",
 		    (uintmax_t)pa);
 }
@@ -204,12 +189,13 @@ check_pmap(struct pmap_checker *pc, struct pmap *pmap)
 	/* Relaxed: quiescent. */
 	if (atomic_load_explicit(
 		&pmap->pm_mtx.mtx_lock, memory_order_relaxed) != MTX_UNOWNED)
-		pmap_check_bad(pc, 43, "pmap %p is locked", (void *)pmap);
+		check_bad(
+		    &pc->pc_report, 43, "pmap %p is locked", (void *)pmap);
 	if (!pmap->pm_live) {
 		if (pmap_resident(pmap) != 0 ||
 		    !TAILQ_EMPTY(&pmap->pm_pvchunk) ||
 		    !vm_radix_is_empty(&pmap->pm_root))
-			pmap_check_bad(pc, 21,
+			check_bad(&pc->pc_report, 21,
 			    "released pmap %p: resident count %jd",
 			    (void *)pmap, (intmax_t)pmap_resident(pmap));
 		return;
@@ -221,14 +207,14 @@ check_pmap(struct pmap_checker *pc, struct pmap *pmap)
 	resident = pt.pt_leaves + pt.pt_tables +
 	    pmap->pm_machine->ma_rules.pr_counts_root;
 	if (pmap_resident(pmap) != resident)
-		pmap_check_bad(pc, 13,
+		check_bad(&pc->pc_report, 13,
 		    "pmap %p: resident count %jd, expected %jd (%jd "
 		    "leaves, %jd tables, root)",
 		    (void *)pmap, (intmax_t)pmap_resident(pmap),
 		    (intmax_t)resident, (intmax_t)pt.pt_leaves,
 		    (intmax_t)pt.pt_tables);
 	if (pmap->pm_stats.wired_count != pt.pt_wired)
-		pmap_check_bad(pc, 14,
+		check_bad(&pc->pc_report, 14,
 		    "pmap %p: wired count %jd, %jd leaves are wired",
 		    (void *)pmap, (intmax_t)pmap->pm_stats.wired_count,
 		    (intmax_t)pt.pt_wired);
@@ -261,7 +247,7 @@ check_special(struct pmap_checker *pc)
 	    pa_compare);
 	for (i = 1; i < pc->pc_nspecial; i++) {
 		if (pc->pc_special[i] == pc->pc_special[i - 1])
-			pmap_check_bad(pc, 16,
+			check_bad(&pc->pc_report, 16,
 			    "page %#jx is a table or chunk twice",
 			    (uintmax_t)pc->pc_special[i]);
 	}
@@ -279,20 +265,21 @@ check_lrus(struct pmap_checker *pc)
 		/* Relaxed: quiescent. */
 		if (atomic_load_explicit(&ma->ma_chunks[i]->pvc_lock.mtx_lock,
 			memory_order_relaxed) != MTX_UNOWNED)
-			pmap_check_bad(pc, 43, "chunk list %d is locked", i);
+			check_bad(
+			    &pc->pc_report, 43, "chunk list %d is locked", i);
 		if (ma->ma_chunks[i]->pvc_active_reclaims != 0)
-			pmap_check_bad(pc, 10,
+			check_bad(&pc->pc_report, 10,
 			    "chunk list %d: %d reclaims under way", i,
 			    ma->ma_chunks[i]->pvc_active_reclaims);
 		TAILQ_FOREACH (chunk, &ma->ma_chunks[i]->pvc_list, pc_lru) {
 			n++;
 			if (chunk->pc_pmap == NULL)
-				pmap_check_bad(
-				    pc, 10, "chunk list %d has a marker", i);
+				check_bad(&pc->pc_report, 10,
+				    "chunk list %d has a marker", i);
 		}
 	}
 	if (n != pc->pc_chunks)
-		pmap_check_bad(pc, 8, "%ju chunks on LRUs, %ju on pmaps",
+		check_bad(&pc->pc_report, 8, "%ju chunks on LRUs, %ju on pmaps",
 		    (uintmax_t)n, (uintmax_t)pc->pc_chunks);
 }
 
@@ -304,15 +291,17 @@ check_sum(struct pmap_checker *pc, int inv, const char *what, uint64_t found,
 	    sim_counter(pc->pc_ma->ma_sim, frees);
 
 	if (found != n)
-		pmap_check_bad(pc, inv, "%ju %s found, %ju by the counters",
-		    (uintmax_t)found, what, (uintmax_t)n);
+		check_bad(&pc->pc_report, inv,
+		    "%ju %s found, %ju by the counters", (uintmax_t)found, what,
+		    (uintmax_t)n);
 }
 
 unsigned
 pmap_check(struct machine *ma, void (*fn)(void *arg, int inv, const char *text),
     void *arg)
 {
-	struct pmap_checker pc = { .pc_ma = ma, .pc_fn = fn, .pc_arg = arg };
+	struct pmap_checker pc = { .pc_ma = ma,
+		.pc_report = { .cr_fn = fn, .cr_arg = arg } };
 	struct pmap *pmap;
 	unsigned held;
 
@@ -328,9 +317,9 @@ pmap_check(struct machine *ma, void (*fn)(void *arg, int inv, const char *text),
 	/* Relaxed: quiescent. */
 	if (atomic_load_explicit(
 		&ma->ma_zone_mtx.mtx_lock, memory_order_relaxed) != MTX_UNOWNED)
-		pmap_check_bad(&pc, 43, "the pmap zone is locked");
+		check_bad(&pc.pc_report, 43, "the pmap zone is locked");
 	if (pc.pc_used != pc.pc_managed)
-		pmap_check_bad(&pc, 11,
+		check_bad(&pc.pc_report, 11,
 		    "%ju pv entries in use, %ju managed leaves",
 		    (uintmax_t)pc.pc_used, (uintmax_t)pc.pc_managed);
 	check_sum(&pc, 11, "pv entries", pc.pc_used, CTR_PV_ENTRY_ALLOCS,
@@ -345,9 +334,9 @@ pmap_check(struct machine *ma, void (*fn)(void *arg, int inv, const char *text),
 	pmap_check_words(&pc);
 	held = lock_profile_held(ma->ma_sim);
 	if (held != 0)
-		pmap_check_bad(&pc, 44,
+		check_bad(&pc.pc_report, 44,
 		    "%u locks are still on the profile's held lists", held);
 	free(pc.pc_lru);
 	free(pc.pc_special);
-	return (pc.pc_violations);
+	return (pc.pc_report.cr_n);
 }

@@ -6,6 +6,7 @@
  * What the parts of the checker share.  The invariants are listed in pmap_check.c.
  */
 
+#include "kern/check_report.h"
 #include "pmap/pmap_superpage.h"
 
 /* A chunk on an LRU. */
@@ -16,9 +17,7 @@ struct lru_place {
 
 struct pmap_checker {
 	struct machine *pc_ma;
-	void (*pc_fn)(void *arg, int inv, const char *text);
-	void *pc_arg;
-	unsigned pc_violations;
+	struct check_report pc_report;
 
 	/* Pages in use as tables and chunks, by physical address. */
 	vm_paddr_t *pc_special;
@@ -44,9 +43,6 @@ struct pmap_tally {
 	int64_t pt_tables; /* saved ones, too */
 };
 
-/* Tell a violation of invariant inv. */
-void pmap_check_bad(struct pmap_checker *pc, int inv, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
 /* The first pass notes tables and chunks; the second asks. */
 void pmap_check_special_add(struct pmap_checker *pc, vm_paddr_t pa);
 bool pmap_check_special(const struct pmap_checker *pc, vm_paddr_t pa);

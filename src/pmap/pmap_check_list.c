@@ -39,10 +39,10 @@ check_header(struct pmap_checker *pc, const struct vm_phys_seg *seg, uint64_t r)
 	pvt->pvt_ops->pvl_lookup(pvt, first, NULL, &ph);
 	pvt->pvt_ops->pvl_lookup(pvt, last, NULL, &end);
 	if (ph.ph_word != end.ph_word || ph.ph_md != end.ph_md)
-		pmap_check_bad(pc, 37, "superpage %#jx has two headers",
+		check_bad(&pc->pc_report, 37, "superpage %#jx has two headers",
 		    (uintmax_t)(r << PDRSHIFT));
 	if (ph.ph_word == (char *)pvt->pvt_dummy + pvt->pvt_word_off)
-		pmap_check_bad(pc, 37, "superpage %#jx has no header",
+		check_bad(&pc->pc_report, 37, "superpage %#jx has no header",
 		    (uintmax_t)(r << PDRSHIFT));
 	return (ph);
 }
@@ -68,7 +68,7 @@ pmap_check_headers(struct pmap_checker *pc)
 				/* Shared with the segments before. */
 				if (ph.ph_word != last.ph_word ||
 				    ph.ph_md != last.ph_md)
-					pmap_check_bad(pc, 37,
+					check_bad(&pc->pc_report, 37,
 					    "superpage %#jx has a header in "
 					    "each of two segments",
 					    (uintmax_t)(r << PDRSHIFT));
@@ -78,7 +78,7 @@ pmap_check_headers(struct pmap_checker *pc)
 				rows[n].mr_lo = (const char *)ph.ph_md;
 				rows[n].mr_first = r;
 			} else if (ph.ph_md <= last.ph_md) {
-				pmap_check_bad(pc, 37,
+				check_bad(&pc->pc_report, 37,
 				    "superpages %#jx and %#jx share a "
 				    "header",
 				    (uintmax_t)((r - 1) << PDRSHIFT),
@@ -93,7 +93,7 @@ pmap_check_headers(struct pmap_checker *pc)
 	qsort(rows, n, sizeof(rows[0]), md_row_compare);
 	for (i = 1; i < n; i++) {
 		if (rows[i].mr_lo <= rows[i - 1].mr_hi)
-			pmap_check_bad(pc, 37,
+			check_bad(&pc->pc_report, 37,
 			    "header rows of superpages %#jx and %#jx "
 			    "overlap",
 			    (uintmax_t)rows[i - 1].mr_first,
@@ -102,7 +102,7 @@ pmap_check_headers(struct pmap_checker *pc)
 	/* Far beyond all memory: the dummy, in every layout. */
 	pvt->pvt_ops->pvl_lookup(pvt, UINT64_MAX, NULL, &ph);
 	if (!pv_list_empty(&ph.ph_md->pv_list))
-		pmap_check_bad(pc, 6, "the dummy header has mappings");
+		check_bad(&pc->pc_report, 6, "the dummy header has mappings");
 }
 
 /* Where the pv lists of pages are walked, all of them: up to so many pages. */
@@ -144,7 +144,7 @@ check_list(
 		at = (vm_paddr_t)((const char *)chunk -
 		    pc->pc_ma->ma_vp->vp_dmap);
 		if (!pmap_check_special(pc, at)) {
-			pmap_check_bad(pc, 3,
+			check_bad(&pc->pc_report, 3,
 			    "%s %#jx: pv entry %p of its list is in no chunk",
 			    what, (uintmax_t)pa, (void *)pv);
 			return;
@@ -152,14 +152,14 @@ check_list(
 		i = (unsigned)(pv - chunk->pc_pventry);
 		pmap = chunk->pc_pmap;
 		if ((chunk->pc_map[i / 64] >> (i % 64) & 1) != 0)
-			pmap_check_bad(pc, 7,
+			check_bad(&pc->pc_report, 7,
 			    "%s %#jx: pmap %p's pv entry of va %#jx is on the "
 			    "list, and free",
 			    what, (uintmax_t)pa, (void *)pmap,
 			    (uintmax_t)pv->pv_va);
 		else if (!find_leaf(pmap, pv->pv_va, super, &leaf) ||
 		    (leaf & (super ? PG_PS_FRAME : PG_FRAME)) != pa)
-			pmap_check_bad(pc, 3,
+			check_bad(&pc->pc_report, 3,
 			    "%s %#jx: pmap %p's pv entry of va %#jx is on the "
 			    "list, and finds %#jx",
 			    what, (uintmax_t)pa, (void *)pmap,
@@ -197,7 +197,8 @@ pmap_check_lists(struct pmap_checker *pc)
 		}
 	}
 	if (pc->pc_listed != pc->pc_used)
-		pmap_check_bad(pc, 7, "%ju pv entries on lists, %ju in use",
+		check_bad(&pc->pc_report, 7,
+		    "%ju pv entries on lists, %ju in use",
 		    (uintmax_t)pc->pc_listed, (uintmax_t)pc->pc_used);
 }
 
@@ -214,7 +215,7 @@ check_word(void *arg, void *word)
 		pvt->pvt_lock_ops->plo_unlock(word, false);
 		td->td_pv_held = NULL;
 	} else {
-		pmap_check_bad(pc, 43, "pv list lock %p is held", word);
+		check_bad(&pc->pc_report, 43, "pv list lock %p is held", word);
 	}
 }
 
@@ -224,7 +225,7 @@ check_thread(struct thread *td, void *arg)
 	struct pmap_checker *pc = arg;
 
 	if (td->td_pv_held != NULL)
-		pmap_check_bad(pc, 43, "thread %u holds pv list lock %p",
+		check_bad(&pc->pc_report, 43, "thread %u holds pv list lock %p",
 		    td->td_id, td->td_pv_held);
 }
 

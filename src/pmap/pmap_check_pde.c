@@ -23,28 +23,28 @@ check_pde_bits(
     struct pmap_checker *pc, struct pmap *pmap, vm_offset_t va, pt_entry_t pde)
 {
 	if ((pde & PG_FRAME & PDRMASK & ~PG_PDE_PAT) != 0)
-		pmap_check_bad(pc, 22,
+		check_bad(&pc->pc_report, 22,
 		    "pmap %p va %#jx: pde %#jx is not aligned", (void *)pmap,
 		    (uintmax_t)va, (uintmax_t)pde);
 	if ((pde & (PG_RW | PG_M)) == PG_RW)
-		pmap_check_bad(pc, 23,
+		check_bad(&pc->pc_report, 23,
 		    "pmap %p va %#jx: pde %#jx is writable but not modified",
 		    (void *)pmap, (uintmax_t)va, (uintmax_t)pde);
 	if ((pde & (PG_W | PG_A)) == PG_W)
-		pmap_check_bad(pc, 23,
+		check_bad(&pc->pc_report, 23,
 		    "pmap %p va %#jx: pde %#jx is wired but not accessed",
 		    (void *)pmap, (uintmax_t)va, (uintmax_t)pde);
 	if ((pde & (PG_M | PG_RW)) == PG_M)
-		pmap_check_bad(pc, 24,
+		check_bad(&pc->pc_report, 24,
 		    "pmap %p va %#jx: pde %#jx is modified but not writable",
 		    (void *)pmap, (uintmax_t)va, (uintmax_t)pde);
 	if ((pde & PG_U) == 0 || (pde & PG_G) != 0)
-		pmap_check_bad(pc, 26,
+		check_bad(&pc->pc_report, 26,
 		    "pmap %p va %#jx: pde %#jx is no user entry", (void *)pmap,
 		    (uintmax_t)va, (uintmax_t)pde);
 	if ((pde & PG_W) != 0 && pmap->pm_machine->ma_rules.pr_wired_saves_pt &&
 	    vm_radix_lookup(&pmap->pm_root, va >> PDRSHIFT) == NULL)
-		pmap_check_bad(pc, 19,
+		check_bad(&pc->pc_report, 19,
 		    "pmap %p va %#jx: wired superpage without a saved table",
 		    (void *)pmap, (uintmax_t)va);
 }
@@ -61,24 +61,24 @@ check_pde_page(struct pmap_checker *pc, struct pmap *pmap, vm_offset_t va,
 	if (m->order_inv != 0 || pmap_check_special(pc, pa) ||
 	    (m->object == NULL &&
 		atomic_load_explicit(&m->ref_count, memory_order_relaxed) == 0))
-		pmap_check_bad(pc, 27,
+		check_bad(&pc->pc_report, 27,
 		    "pmap %p va %#jx: a superpage has page %#jx, which is %s",
 		    (void *)pmap, (uintmax_t)va, (uintmax_t)pa,
 		    pmap_check_special(pc, pa) ? "a table or a chunk" : "free");
 	if (((pde & PG_MANAGED) != 0) != ((m->oflags & VPO_UNMANAGED) == 0))
-		pmap_check_bad(pc, 4,
+		check_bad(&pc->pc_report, 4,
 		    "pmap %p va %#jx: pde %#jx and page %#jx disagree on "
 		    "managed",
 		    (void *)pmap, (uintmax_t)va, (uintmax_t)pde, (uintmax_t)pa);
 	if ((pde & PG_MANAGED) == 0)
 		return;
 	if ((pde & PG_RW) != 0 && (vm_page_aflags(m) & PGA_WRITEABLE) == 0)
-		pmap_check_bad(pc, 25,
+		check_bad(&pc->pc_report, 25,
 		    "pmap %p va %#jx is writable but page %#jx is not "
 		    "PGA_WRITEABLE",
 		    (void *)pmap, (uintmax_t)va, (uintmax_t)pa);
 	if (pmap_check_list(pc, &m->md.pv_list, pa, pmap, va) != 0)
-		pmap_check_bad(pc, 2,
+		check_bad(&pc->pc_report, 2,
 		    "pmap %p va %#jx: a page of a superpage has a pv entry",
 		    (void *)pmap, (uintmax_t)va);
 }
@@ -98,7 +98,7 @@ pmap_check_pde(struct pmap_checker *pc, struct pmap *pmap, vm_offset_t va,
 	check_pde_bits(pc, pmap, va, pde);
 	if (m == NULL || m->segind == 0) {
 		if ((pde & PG_MANAGED) != 0)
-			pmap_check_bad(pc, 4,
+			check_bad(&pc->pc_report, 4,
 			    "pmap %p va %#jx: managed pde %#jx maps no page",
 			    (void *)pmap, (uintmax_t)va, (uintmax_t)pde);
 		return;
@@ -108,7 +108,7 @@ pmap_check_pde(struct pmap_checker *pc, struct pmap *pmap, vm_offset_t va,
 	if ((pde & PG_PDE_CACHE) !=
 	    (((pt_entry_t)(m->md.pat_mode & 3) << 3) |
 		((pt_entry_t)(m->md.pat_mode & 4) << 10)))
-		pmap_check_bad(pc, 26,
+		check_bad(&pc->pc_report, 26,
 		    "pmap %p va %#jx: pde %#jx has not page %#jx's memory "
 		    "type %d",
 		    (void *)pmap, (uintmax_t)va, (uintmax_t)pde, (uintmax_t)pa,
@@ -118,7 +118,7 @@ pmap_check_pde(struct pmap_checker *pc, struct pmap *pmap, vm_offset_t va,
 	pc->pc_managed++;
 	n = pmap_check_list(pc, superpage_list(pmap, pa, m), pa, pmap, va);
 	if (n != 1)
-		pmap_check_bad(pc, 2,
+		check_bad(&pc->pc_report, 2,
 		    "pmap %p va %#jx: %u pv entries on superpage %#jx, "
 		    "expected 1",
 		    (void *)pmap, (uintmax_t)va, n, (uintmax_t)pa);
@@ -139,13 +139,13 @@ pmap_check_pde_entry(
 	if ((pde & (PG_V | PG_PS)) != (PG_V | PG_PS))
 		return (false);
 	if ((pde & PG_MANAGED) == 0) {
-		pmap_check_bad(pc, 3,
+		check_bad(&pc->pc_report, 3,
 		    "pmap %p: pv entry of va %#jx finds pde %#jx", (void *)pmap,
 		    (uintmax_t)pv->pv_va, (uintmax_t)pde);
 		return (true);
 	}
 	if ((pv->pv_va & PDRMASK) != 0)
-		pmap_check_bad(pc, 5,
+		check_bad(&pc->pc_report, 5,
 		    "pmap %p: pv entry of a superpage has va %#jx",
 		    (void *)pmap, (uintmax_t)pv->pv_va);
 	pa = pde & PG_PS_FRAME;
@@ -154,7 +154,7 @@ pmap_check_pde_entry(
 		if (p == pv)
 			return (true);
 	}
-	pmap_check_bad(pc, 7,
+	check_bad(&pc->pc_report, 7,
 	    "pmap %p: pv entry of va %#jx is in use but not on the list of "
 	    "superpage %#jx",
 	    (void *)pmap, (uintmax_t)pv->pv_va, (uintmax_t)pa);
@@ -182,7 +182,7 @@ check_exact(struct saved_check *sc, const struct vm_page *m, pt_entry_t pde)
 		e = pte_load(&table[i]);
 		if ((e & (PG_FRAME | PG_V | PG_A)) == (pa | PG_V | PG_A))
 			continue;
-		pmap_check_bad(sc->sc_pc, 18,
+		check_bad(&sc->sc_pc->pc_report, 18,
 		    "pmap %p va %#jx: entry %u of the saved table is %#jx",
 		    (void *)sc->sc_pmap, (uintmax_t)va, i, (uintmax_t)e);
 		return;
@@ -205,14 +205,14 @@ check_saved(void *arg, struct vm_page *m)
 	pdep = pmap_pde(sc->sc_pmap, va);
 	pde = pdep == NULL ? 0 : pte_load(pdep);
 	if ((pde & (PG_V | PG_PS)) != (PG_V | PG_PS))
-		pmap_check_bad(sc->sc_pc, 18,
+		check_bad(&sc->sc_pc->pc_report, 18,
 		    "pmap %p va %#jx: saved table where pde is %#jx",
 		    (void *)sc->sc_pmap, (uintmax_t)va, (uintmax_t)pde);
 	else if (m->valid == SAVED_EXACT)
 		check_exact(sc, m, pde);
 	if (ptp_ref(m) != NPTEPG ||
 	    (m->valid != SAVED_EXACT && m->valid != SAVED_STALE))
-		pmap_check_bad(sc->sc_pc, 18,
+		check_bad(&sc->sc_pc->pc_report, 18,
 		    "pmap %p va %#jx: saved table has ref_count %u, valid %u",
 		    (void *)sc->sc_pmap, (uintmax_t)va, ptp_ref(m), m->valid);
 }
@@ -227,8 +227,9 @@ pmap_check_saved(struct pmap_checker *pc, struct pmap *pmap, bool check,
 	vm_radix_foreach(&pmap->pm_root, check_saved, &sc);
 	n = pt->pt_tables - n;
 	if (check && (uint64_t)n != pmap->pm_nspare)
-		pmap_check_bad(pc, 18, "pmap %p: %jd saved tables, counted %ju",
-		    (void *)pmap, (intmax_t)n, (uintmax_t)pmap->pm_nspare);
+		check_bad(&pc->pc_report, 18,
+		    "pmap %p: %jd saved tables, counted %ju", (void *)pmap,
+		    (intmax_t)n, (uintmax_t)pmap->pm_nspare);
 }
 
 void
@@ -242,7 +243,7 @@ pmap_check_pde_counters(struct pmap_checker *pc)
 	    sim_counter(sim, CTR_PDE_DEMOTIONS) -
 	    sim_counter(sim, CTR_PDE_DESTROYED);
 	if (pc->pc_super != n)
-		pmap_check_bad(pc, 20,
+		check_bad(&pc->pc_report, 20,
 		    "%ju superpages found, %ju by the counters",
 		    (uintmax_t)pc->pc_super, (uintmax_t)n);
 }

@@ -16,7 +16,7 @@ pmap_check_list(struct pmap_checker *pc, struct pv_list *pvl, vm_paddr_t pa,
 
 	PV_LIST_FOREACH (pv, pvl) {
 		if (pv->pv_prevp != prevp) {
-			pmap_check_bad(pc, 7,
+			check_bad(&pc->pc_report, 7,
 			    "page %#jx: list broken at entry of %#jx",
 			    (uintmax_t)pa, (uintmax_t)pv->pv_va);
 			break;
@@ -37,20 +37,20 @@ check_leaf(struct pmap_checker *pc, struct pmap *pmap, vm_offset_t va,
 	pt->pt_leaves++;
 	pt->pt_wired += (pte & PG_W) != 0;
 	if ((pte & PG_PROMOTED) != 0)
-		pmap_check_bad(pc, 22,
+		check_bad(&pc->pc_report, 22,
 		    "pmap %p va %#jx: pte %#jx is marked promoted",
 		    (void *)pmap, (uintmax_t)va, (uintmax_t)pte);
 	if ((pte & (PG_M | PG_RW)) == PG_M)
-		pmap_check_bad(pc, 24,
+		check_bad(&pc->pc_report, 24,
 		    "pmap %p va %#jx: pte %#jx is modified but not "
 		    "writable",
 		    (void *)pmap, (uintmax_t)va, (uintmax_t)pte);
 	if ((pte & PG_U) == 0 || (pte & PG_G) != 0)
-		pmap_check_bad(pc, 26,
+		check_bad(&pc->pc_report, 26,
 		    "pmap %p va %#jx: pte %#jx is no user entry", (void *)pmap,
 		    (uintmax_t)va, (uintmax_t)pte);
 	if ((pte & (PG_MANAGED | PG_RW | PG_M)) == PG_RW)
-		pmap_check_bad(pc, 23,
+		check_bad(&pc->pc_report, 23,
 		    "pmap %p va %#jx: unmanaged pte %#jx is writable "
 		    "but not modified",
 		    (void *)pmap, (uintmax_t)va, (uintmax_t)pte);
@@ -60,7 +60,7 @@ check_leaf(struct pmap_checker *pc, struct pmap *pmap, vm_offset_t va,
 		m = NULL; /* device memory in a gap */
 	if (m == NULL) {
 		if ((pte & PG_MANAGED) != 0)
-			pmap_check_bad(pc, 4,
+			check_bad(&pc->pc_report, 4,
 			    "pmap %p va %#jx: managed pte %#jx maps no "
 			    "page",
 			    (void *)pmap, (uintmax_t)va, (uintmax_t)pte);
@@ -70,14 +70,14 @@ check_leaf(struct pmap_checker *pc, struct pmap *pmap, vm_offset_t va,
 	if (m->order_inv != 0 || pmap_check_special(pc, pte & PG_FRAME) ||
 	    (m->object == NULL &&
 		atomic_load_explicit(&m->ref_count, memory_order_relaxed) == 0))
-		pmap_check_bad(pc, 27,
+		check_bad(&pc->pc_report, 27,
 		    "pmap %p va %#jx maps page %#jx, which is %s", (void *)pmap,
 		    (uintmax_t)va, (uintmax_t)(pte & PG_FRAME),
 		    pmap_check_special(pc, pte & PG_FRAME)
 			? "a table or a chunk"
 			: "free");
 	if (((pte & PG_MANAGED) != 0) != ((m->oflags & VPO_UNMANAGED) == 0))
-		pmap_check_bad(pc, 4,
+		check_bad(&pc->pc_report, 4,
 		    "pmap %p va %#jx: pte %#jx and page %#jx disagree "
 		    "on managed",
 		    (void *)pmap, (uintmax_t)va, (uintmax_t)pte,
@@ -85,7 +85,7 @@ check_leaf(struct pmap_checker *pc, struct pmap *pmap, vm_offset_t va,
 	if ((pte & PG_PTE_CACHE) !=
 	    (((pt_entry_t)(m->md.pat_mode & 3) << 3) |
 		((pt_entry_t)(m->md.pat_mode & 4) << 5)))
-		pmap_check_bad(pc, 26,
+		check_bad(&pc->pc_report, 26,
 		    "pmap %p va %#jx: pte %#jx has not page %#jx's "
 		    "memory type %d",
 		    (void *)pmap, (uintmax_t)va, (uintmax_t)pte,
@@ -96,13 +96,13 @@ check_leaf(struct pmap_checker *pc, struct pmap *pmap, vm_offset_t va,
 	pc->pc_managed++;
 	n = pmap_check_list(pc, &m->md.pv_list, VM_PAGE_TO_PHYS(m), pmap, va);
 	if (n != 1)
-		pmap_check_bad(pc, 1,
+		check_bad(&pc->pc_report, 1,
 		    "pmap %p va %#jx: %u pv entries on page %#jx, "
 		    "expected 1",
 		    (void *)pmap, (uintmax_t)va, n,
 		    (uintmax_t)VM_PAGE_TO_PHYS(m));
 	if ((pte & PG_RW) != 0 && (vm_page_aflags(m) & PGA_WRITEABLE) == 0)
-		pmap_check_bad(pc, 25,
+		check_bad(&pc->pc_report, 25,
 		    "pmap %p va %#jx is writable but page %#jx is not "
 		    "PGA_WRITEABLE",
 		    (void *)pmap, (uintmax_t)va, (uintmax_t)VM_PAGE_TO_PHYS(m));
@@ -150,7 +150,7 @@ pmap_check_table(struct pmap_checker *pc, struct pmap *pmap, const pte_t *table,
 		}
 		m = PHYS_TO_VM_PAGE(pmap->pm_vp, e & PG_FRAME);
 		if (m == NULL || (e & PG_V) == 0) {
-			pmap_check_bad(pc, 16,
+			check_bad(&pc->pc_report, 16,
 			    "pmap %p va %#jx: level %d entry %#jx "
 			    "leads nowhere",
 			    (void *)pmap, (uintmax_t)va, level, (uintmax_t)e);
@@ -165,17 +165,17 @@ pmap_check_table(struct pmap_checker *pc, struct pmap *pmap, const pte_t *table,
 	if (leaves || page == NULL)
 		return;
 	if (n == 0)
-		pmap_check_bad(pc, 17,
+		check_bad(&pc->pc_report, 17,
 		    "pmap %p va %#jx: an empty table of level %d is "
 		    "linked",
 		    (void *)pmap, (uintmax_t)base, level);
 	if (ptp_ref(page) != n)
-		pmap_check_bad(pc, 15,
+		check_bad(&pc->pc_report, 15,
 		    "pmap %p va %#jx: table of level %d has %u entries "
 		    "but ref_count %u",
 		    (void *)pmap, (uintmax_t)base, level, n, ptp_ref(page));
 	if (page->pindex != table_pindex(level, base))
-		pmap_check_bad(pc, 15,
+		check_bad(&pc->pc_report, 15,
 		    "pmap %p va %#jx: table of level %d has pindex %ju, "
 		    "expected %ju",
 		    (void *)pmap, (uintmax_t)base, level,
@@ -194,7 +194,7 @@ pmap_check_entry(
 
 	pc->pc_used++;
 	if ((pv->pv_va & PAGE_MASK) != 0 || pv->pv_va >= VM_MAXUSER_ADDRESS) {
-		pmap_check_bad(pc, 5, "pmap %p: pv entry %p has va %#jx",
+		check_bad(&pc->pc_report, 5, "pmap %p: pv entry %p has va %#jx",
 		    (void *)pmap, (void *)pv, (uintmax_t)pv->pv_va);
 		return;
 	}
@@ -203,7 +203,7 @@ pmap_check_entry(
 	ptep = pmap_pte_pde(pmap, pv->pv_va, &pde);
 	pte = ptep == NULL ? 0 : pte_load(ptep);
 	if ((pte & (PG_V | PG_MANAGED)) != (PG_V | PG_MANAGED)) {
-		pmap_check_bad(pc, 3,
+		check_bad(&pc->pc_report, 3,
 		    "pmap %p: pv entry of va %#jx finds pte %#jx", (void *)pmap,
 		    (uintmax_t)pv->pv_va, (uintmax_t)pte);
 		return;
@@ -215,7 +215,7 @@ pmap_check_entry(
 		if (p == pv)
 			return;
 	}
-	pmap_check_bad(pc, 7,
+	check_bad(&pc->pc_report, 7,
 	    "pmap %p: pv entry of va %#jx is in use but not on the list "
 	    "of page %#jx",
 	    (void *)pmap, (uintmax_t)pv->pv_va, (uintmax_t)VM_PAGE_TO_PHYS(m));

@@ -7,9 +7,8 @@
 #include "pmap/pmap_di.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 
+#include "kern/check_report.h"
 #include "lock/turnstile.h"
 #include "pmap/pmap_var.h"
 
@@ -240,26 +239,8 @@ pmap_di_detach(struct machine *ma, struct thread *td)
 
 struct di_check {
 	struct machine *dc_ma;
-	void (*dc_fn)(void *arg, int inv, const char *text);
-	void *dc_arg;
-	unsigned dc_n;
+	struct check_report dc_report;
 };
-
-static void di_complain(struct di_check *dc, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void
-di_complain(struct di_check *dc, const char *fmt, ...)
-{
-	char text[160];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	dc->dc_n++;
-	dc->dc_fn(dc->dc_arg, 30, text);
-}
 
 static void
 di_check_thread(struct thread *td, void *arg)
@@ -270,17 +251,17 @@ di_check_thread(struct thread *td, void *arg)
 	if (pi == NULL || td->td_machine != dc->dc_ma)
 		return;
 	if (pi->pi_inside)
-		di_complain(dc, "thread %u is in a delayed invalidation block",
-		    td->td_id);
+		check_bad(&dc->dc_report, 30,
+		    "thread %u is in a delayed invalidation block", td->td_id);
 	if (pi->pi_raised)
-		di_complain(dc, "thread %u has kept the priority of a block",
-		    td->td_id);
+		check_bad(&dc->dc_report, 30,
+		    "thread %u has kept the priority of a block", td->td_id);
 	/* Relaxed: at rest. */
 	if (dc->dc_ma->ma_di->di_lockless &&
 	    atomic_load_explicit(&PMAP_INVL_NEXT(pi), memory_order_relaxed) !=
 		PMAP_DI_FREE)
-		di_complain(
-		    dc, "thread %u: its element is on a list", td->td_id);
+		check_bad(&dc->dc_report, 30,
+		    "thread %u: its element is on a list", td->td_id);
 }
 
 static void
@@ -304,7 +285,7 @@ di_check_regions(struct di_check *dc, uint64_t head)
 			gen = atomic_load_explicit(
 			    ph.ph_invl_gen, memory_order_relaxed);
 			if (gen > head)
-				di_complain(dc,
+				check_bad(&dc->dc_report, 30,
 				    "superpage %#jx: pv_invl_gen %ju, but only "
 				    "%ju has finished",
 				    (uintmax_t)(pa & ~PDRMASK), (uintmax_t)gen,
@@ -317,7 +298,8 @@ unsigned
 pmap_di_check(struct machine *ma,
     void (*fn)(void *arg, int inv, const char *text), void *arg)
 {
-	struct di_check dc = { .dc_ma = ma, .dc_fn = fn, .dc_arg = arg };
+	struct di_check dc = { .dc_ma = ma,
+		.dc_report = { .cr_fn = fn, .cr_arg = arg } };
 	struct pmap_di *di = ma->ma_di;
 	uint32_t n;
 
@@ -325,12 +307,12 @@ pmap_di_check(struct machine *ma,
 	if (di->di_newest != NULL ||
 	    atomic_load_explicit(
 		&PMAP_INVL_NEXT(&di->di_head), memory_order_relaxed) != 0)
-		di_complain(&dc, "the list of blocks is not empty");
+		check_bad(&dc.dc_report, 30, "the list of blocks is not empty");
 	/* Relaxed: as above. */
 	n = atomic_load_explicit(&di->di_waiters, memory_order_relaxed);
 	if (n != 0)
-		di_complain(&dc, "%u threads wait for blocks", n);
+		check_bad(&dc.dc_report, 30, "%u threads wait for blocks", n);
 	sim_thread_foreach(ma->ma_sim, di_check_thread, &dc);
 	di_check_regions(&dc, pmap_di_done(di));
-	return (dc.dc_n);
+	return (dc.dc_report.cr_n);
 }
