@@ -220,8 +220,8 @@ take_setting(
     struct line *l, unsigned *fieldp, uint64_t *valuep, struct preset_error *pe)
 {
 	struct line key = *l;
-	char what[120], name[33];
 	unsigned field;
+	char what[80];
 
 	while (l->l_p < l->l_end && *l->l_p != '=' && *l->l_p != '#' &&
 	    !is_blank(*l->l_p))
@@ -234,8 +234,7 @@ take_setting(
 	skip_blanks(l);
 	if (!take(l, '=')) {
 		(void)snprintf(what, sizeof(what), "\"=\" after %s",
-		    printable(name, sizeof(name), preset_fields[field].pf_key,
-			sizeof(name) - 1));
+		    preset_fields[field].pf_key);
 		return (expected(pe, l, what));
 	}
 	skip_blanks(l);
