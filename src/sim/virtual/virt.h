@@ -55,5 +55,16 @@ uint64_t virt_switches(void);
  * that of the CPU that touches a line first).  Called by those who hand it out.
  */
 void virt_home(const void *base, size_t size, int domain);
+/*
+ * These bytes are handed out, or taken back: what happened to them before is
+ * nothing to who gets them.
+ */
+void virt_fresh(const void *p, size_t size);
+
+/*
+ * Two words of the arena, 16 bytes aligned, compared and swapped as one: the
+ * instruction of kern/cas2.h, which no compiler instruments.
+ */
+bool virt_cas2(void *p, uint64_t olo, uint64_t ohi, uint64_t lo, uint64_t hi);
 
 #endif /* SIM_VIRTUAL_VIRT_H */

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SIM_VIRTUAL_WORLD_H
+#define SIM_VIRTUAL_WORLD_H
+
+/*
+ * CPUs with clocks, fibers on them, and who runs.
+ *
+ * The idea.  All CPUs are one host thread.  The one with the smallest clock runs,
+ * ties by number, and what it does is charged to its clock.  It may go on, without
+ * asking, until something that others can see: a miss, an atomic operation, a
+ * wake-up.  Such an event is done only while its clock is the smallest; else the
+ * CPU that has the smallest goes first.  So events happen in the order of (clock,
+ * CPU), whatever the host does, and each run of a program is the same.
+ *
+ * A CPU has fibers: one that has it, those that are ready, in a queue by priority
+ * (td_pri, with what is lent) and arrival, and sleepers that have a deadline.  A
+ * fiber moves to the CPU of its thread at so_attach and stays there.  A slice ends
+ * only where another of the same priority waits; a more urgent one preempts at
+ * once.  So holders of locks lose their CPU, as they do.
+ *
+ * A CPU's next event of its own, the end of a slice, a deadline, a wake-up that
+ * takes effect, is a time like those of other CPUs: vw_limit_ps is the smaller of
+ * both, and the one comparison that the fast path of an access needs.
+ *
+ * With a strategy to explore (struct explore) there is no time and no order by it:
+ * each access asks the strategy who goes on.
+ *
+ * Invariants.
+ *   1. vw_cpu is the CPU of the fiber that runs, vw_fiber the fiber.
+ *   2. The tree has the time of each other CPU at which it has something to do;
+ *	the own one is out of it.
+ *   3. Clocks do not go back.
+ *   4. A fiber that is untimed neither moves its CPU's clock nor switches, but
+ *	where it blocks.
+ *   5. Nothing here is instrumented, and what is not instrumented never switches
+ *	by itself: a host mutex that is held across nothing else is never met.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kern/kassert.h"
+#include "sim/virtual/arena.h"
+#include "sim/virtual/fiber.h"
+#include "sim/virtual/line.h"
+#include "sim/virtual/preset.h"
+#include "sim/virtual/stats.h"
+#include "sim/virtual/virt.h"
+
+struct explore;
+struct thread;
+struct vfiber;
+
+#define VIRT_NEVER UINT64_MAX
+
+/* The time at which a world begins: not 0, which means "not yet" to some. */
+#define VIRT_BEGIN_PS UINT64_C(1000000000)
+/* The clock moves by this with each access that is explored. */
+#define VIRT_EXPLORE_PS UINT64_C(10000)
+
+enum vfiber_state {
+	FB_RUNS,    /* has its CPU, whether or not the host runs it now */
+	FB_READY,   /* on the queue of its CPU */
+	FB_BLOCKED, /* until a wake-up or fb_deadline_ps */
+	FB_DEAD
+};
+
+struct vfiber {
+	unsigned fb_id; /* from 0, never used again; so_tid() is one more */
+	enum vfiber_state fb_state;
+	struct vcpu *fb_cpu;
+	struct thread *fb_td;    /* last attached, or NULL */
+	struct thread *fb_curtd; /* sim_curthread, while it does not run */
+	unsigned fb_untimed;     /* > 0: see invariant 4 */
+	uint64_t fb_since_ps;    /* blocked or ready since */
+	uint64_t fb_ready_ps;    /* may have its CPU from then on */
+	uint64_t fb_deadline_ps; /* VIRT_NEVER: none */
+	int fb_pri;              /* place in the queue: lower first */
+	bool fb_timed_out;
+	/* For reports: what it waits for. */
+	const char *fb_why;   /* "a token", "a loan", "a leaf lock", ... */
+	const void *fb_on;    /* its address, or NULL */
+	const char *fb_class; /* so_waits(), or NULL */
+	struct vfiber *fb_lends_to; /* blocked, and lends its priority */
+	struct vfiber *fb_joiner;
+	struct vfiber *fb_next;  /* queue of the CPU; its sleepers */
+	uint64_t fb_writes_seen; /* explore: vw_writes at its last spin */
+	void (*fb_fn)(void *);
+	void *fb_arg;
+	void *fb_explore; /* for the strategy; NULL in the beginning */
+	struct fiber_ctx fb_ctx;
+	struct vstat_fiber fb_stat;
+};
+
+/* One CPU.  The first line is what an access needs. */
+struct vcpu {
+	_Alignas(64) uint64_t vc_clock_ps;
+	uint64_t vc_hit_ps;  /* a hit, siblings considered */
+	uint64_t vc_mark_ps; /* hits up to here are accounted for */
+	uint64_t vc_accesses;
+	line_tag vc_tag; /* what a line has that this CPU used last */
+	unsigned vc_id;
+	unsigned vc_core; /* of the machine */
+	unsigned vc_cluster;
+	unsigned vc_socket;
+	unsigned vc_busy;        /* siblings that work */
+	struct vfiber *vc_fiber; /* has the CPU; NULL: idle */
+
+	struct vfiber *vc_ready;  /* by fb_pri, then arrival */
+	struct vfiber *vc_timers; /* by fb_deadline_ps */
+	uint64_t vc_event_ps;     /* the next thing to do of its own */
+	uint64_t vc_slice_ps;     /* end of the slice */
+	uint64_t vc_idle_ps;      /* idle since */
+	uint64_t vc_rmw_ps;       /* siblings considered */
+
+	/* Store buffer: times at which stores complete, a ring. */
+	uint64_t *vc_stores;
+	unsigned vc_store_head;
+	unsigned vc_nstores;
+	uint64_t vc_stored_ps; /* when the last one completes */
+	uint64_t vc_stream[4]; /* lines that are foreseen */
+	unsigned vc_stream_at;
+};
+
+/*
+ * What an access is, for those that explore.
+ */
+
+enum virt_kind {
+	VA_READ,
+	VA_WRITE,
+	VA_ATOMIC_LOAD,
+	VA_ATOMIC_STORE,
+	VA_RMW, /* and a compare-and-swap that succeeds */
+	VA_CAS_FAILED,
+	VA_FENCE,
+	VA_ACQUIRE, /* __tsan_acquire(), __tsan_release(): no access */
+	VA_RELEASE
+};
+
+struct virt_access {
+	uintptr_t va_addr;
+	size_t va_size;
+	enum virt_kind va_kind; /* in eo_before: a CAS is a VA_RMW */
+	int va_order;           /* __ATOMIC_*; of a CAS that failed, its own */
+	uintptr_t va_pc;        /* the caller's */
+	/* In eo_after, where the size is 8 or less: what it was and became. */
+	uint64_t va_old;
+	uint64_t va_new;
+};
+
+/* Why another fiber has to be chosen. */
+enum virt_why {
+	VIRT_SPIN,  /* nothing changes until another writes */
+	VIRT_YIELD, /* the same */
+	VIRT_BLOCK,
+	VIRT_EXIT
+};
+
+/*
+ * A strategy.  It is called by the fiber that runs, on its stack, and touches no
+ * memory of the model.  Fibers that can run are those in FB_RUNS and FB_READY:
+ * there is no CPU to be had, each has its own.
+ */
+struct explore_ops {
+	/*
+	 * vw_fiber is about to do this.  Returns who runs now: vw_fiber, or
+	 * another that can.  When the fiber comes back, it does it.
+	 */
+	struct vfiber *(*eo_before)(
+	    struct explore *ex, const struct virt_access *va);
+	/* It has done it. */
+	void (*eo_after)(struct explore *ex, const struct virt_access *va);
+	/*
+	 * vw_fiber cannot or would rather not go on.  Returns who runs now: one
+	 * that can; with VIRT_SPIN and VIRT_YIELD vw_fiber, too.
+	 */
+	struct vfiber *(*eo_pick)(struct explore *ex, enum virt_why why);
+	/* A fiber was made by vw_fiber; ends; was joined by it. */
+	void (*eo_create)(struct explore *ex, struct vfiber *fb);
+	void (*eo_exit)(struct explore *ex, struct vfiber *fb);
+	void (*eo_join)(struct explore *ex, struct vfiber *fb);
+	/* vw_fiber wakes fb (which may not sleep); vw_fiber took the token. */
+	void (*eo_wake)(struct explore *ex, struct vfiber *fb);
+	void (*eo_woken)(struct explore *ex);
+	/*
+	 * Memory that a fiber has returned, or was given: [p, p + size).  What
+	 * was recorded of it is void.
+	 */
+	void (*eo_fresh)(struct explore *ex, const void *p, size_t size);
+	/* Nobody can run.  text: who waits for what.  May not return. */
+	void (*eo_deadlock)(struct explore *ex, const char *text);
+};
+
+/* A strategy's own struct begins with this. */
+struct explore {
+	const struct explore_ops *ex_ops;
+};
+
+/*
+ * The world.  What an access reads stands first.
+ */
+struct world {
+	struct vcpu *vw_cpu;    /* never NULL: without a world, one of nobody */
+	uint64_t vw_limit_ps;   /* vw_cpu may do an event before then */
+	uint64_t vw_span;       /* bytes of the arena that are modelled, or 0 */
+	uint64_t vw_outside_ps; /* an access to what is not */
+	struct explore *vw_explore; /* NULL, also while untimed */
+	struct vfiber *vw_fiber;
+	uint64_t vw_hash;
+	uint64_t vw_switches;
+	uint64_t vw_spins;  /* since the last progress: livelock */
+	uint64_t vw_writes; /* explore: by anyone */
+
+	bool vw_on;
+	struct explore *vw_strategy; /* vw_explore while timed */
+	unsigned vw_ncpus;
+	struct vcpu *vw_cpus;
+	struct preset vw_preset;
+	uint64_t vw_seed;
+	struct vfiber **vw_fibers; /* by fb_id; [0] is main's */
+	unsigned vw_nfibers;
+	unsigned vw_maxfibers;
+	unsigned vw_nlive;
+
+	/* The tree of times: tree.c. */
+	uint64_t *vw_tree;
+	unsigned vw_leaves;
+};
+
+extern struct world virt_world;
+
+/*
+ * Who runs.
+ */
+
+/*
+ * Let those go first whose time has come.  Returns when vw_cpu may do an event: to
+ * the same fiber, whose CPU may have had others meanwhile.
+ */
+void world_order(void);
+
+/* May vw_cpu do an event now? */
+static inline bool
+world_my_turn(const struct vcpu *vc)
+{
+	return (vc->vc_clock_ps < virt_world.vw_limit_ps);
+}
+
+/* Time passes for vw_cpu: ps of what; may switch.  Untimed: nothing. */
+void world_charge(enum vstat_time what, uint64_t ps);
+
+/* The calling fiber has accounted for all its hits so far. */
+static inline void
+world_account(struct vcpu *vc)
+{
+	vstat_time(&virt_world.vw_fiber->fb_stat, VT_HIT,
+	    vc->vc_clock_ps - vc->vc_mark_ps);
+	vc->vc_mark_ps = vc->vc_clock_ps;
+}
+
+/*
+ * Block vw_fiber until world_wake(), or a time.  False: the time came.  why and on
+ * are for reports; lends_to may be NULL.
+ */
+bool world_block(const char *why, const void *on, uint64_t deadline_ps,
+    struct vfiber *lends_to);
+/* fb, if it is blocked, becomes ready; vw_fiber pays for it. */
+void world_wake(struct vfiber *fb);
+/* Another fiber of the CPU, or, with explore, any. */
+void world_yield(void);
+/* n units of a spin loop. */
+void world_spin(uint64_t n);
+
+/* A fiber on CPU cpu that calls fn(arg).  Returns 0 or ENOMEM. */
+int
+world_create(unsigned cpu, void (*fn)(void *), void *arg, struct vfiber **fbp);
+/* Wait until it has ended. */
+void world_join(struct vfiber *fb);
+/* vw_fiber goes on on another CPU. */
+void world_move(unsigned cpu);
+void world_untimed(bool on);
+/* The priority of fb may have changed: its own, or one that is lent to it. */
+void world_pri_changed(struct vfiber *fb);
+
+/* The fiber whose so_tid() that is, or NULL: none, or dead. */
+struct vfiber *world_fiber(uint32_t tid);
+
+/* Print who waits for what; then eo_deadlock or exit with status 70. */
+_Noreturn void world_stuck(const char *what);
+
+/*
+ * Accesses, for tsan*.c.
+ */
+
+/* One more event has happened. */
+static inline void
+world_event(uint64_t a, uint64_t b)
+{
+	uint64_t h = virt_world.vw_hash;
+
+	h = (h ^ a) * UINT64_C(0x9fb21c651e98df25);
+	h = (h ^ (h >> 29) ^ b) * UINT64_C(0xff51afd7ed558ccd);
+	virt_world.vw_hash = h ^ (h >> 32);
+}
+
+/* Slow paths of world_access(). */
+void world_access_slow(uintptr_t addr, enum line_op op);
+void world_access_outside(void);
+
+/*
+ * vw_fiber reads or writes the line of addr: returns when it may, and what it
+ * takes has been charged.  Not with a strategy.
+ */
+static inline __attribute__((always_inline)) void
+world_access(uintptr_t addr, enum line_op op)
+{
+	struct vcpu *vc = virt_world.vw_cpu;
+	uint64_t offset = addr - arena_base;
+	const struct line *ln;
+
+	if (__predict_false(offset >= virt_world.vw_span)) {
+		world_access_outside();
+		return;
+	}
+	ln = (const struct line *)(arena_shadow_base +
+	    (offset >> ARENA_LINE_SHIFT << ARENA_SHADOW_SHIFT));
+	if (__predict_true(ln->ln_share[0] == vc->vc_tag &&
+		(op == LINE_READ ||
+		    (op == LINE_WRITE && ln->ln_state == LINE_MODIFIED)))) {
+		vc->vc_clock_ps += vc->vc_hit_ps;
+		vc->vc_accesses++;
+		return;
+	}
+	world_access_slow(addr, op);
+}
+
+/* The same with a strategy. */
+void world_explore_before(const struct virt_access *va);
+void world_explore_after(const struct virt_access *va);
+
+#endif /* SIM_VIRTUAL_WORLD_H */
