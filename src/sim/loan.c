@@ -4,9 +4,16 @@
 
 #include "sim/loan.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "kern/kassert.h"
+#include "sim/clock.h"
+#include "sim/loan_word.h"
+
+#define NS_PER_S UINT64_C(1000000000)
 
 /* Set once, by loan_choose(); constant after that. */
 static const struct loan_ops *loan_ops = &loan_none_ops;
@@ -54,6 +61,26 @@ loan_missing(void)
 {
 	loan_init();
 	return (loan_why);
+}
+
+void
+loan_deadline(uint64_t deadline_ns, clockid_t clock, struct timespec *ts)
+{
+	uint64_t now = clock_ns();
+	uint64_t ns = deadline_ns > now ? deadline_ns - now : 0;
+
+	(void)clock_gettime(clock, ts);
+	ns += (uint64_t)ts->tv_nsec;
+	ts->tv_sec += (time_t)(ns / NS_PER_S);
+	ts->tv_nsec = (long)(ns % NS_PER_S);
+}
+
+_Noreturn void
+loan_failed(const char *what, const struct pi_word *pw, int error)
+{
+	panic("loan: %s on %#" PRIxPTR ": %s; it worked when the process "
+	      "began, PMAPSIM_LOANS=none does without",
+	    what, (uintptr_t)pw, strerror(error));
 }
 
 void

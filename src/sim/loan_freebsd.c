@@ -41,25 +41,15 @@
  * leave this file for good.
  */
 
-#include "sim/loan.h"
-
 #include <sys/rtprio.h>
 #include <sys/types.h>
 #include <sys/umtx.h>
 
 #include <errno.h>
-#include <inttypes.h>
 #include <pthread_np.h>
 #include <string.h>
-#include <time.h>
 
-#include "kern/kassert.h"
-#include "sim/clock.h"
-
-#define NS_PER_S UINT64_C(1000000000)
-
-/* Rounds of a leaf lock's waiter before it sleeps.  Assumed: see leaf_lock.h. */
-#define LEAF_SPINS 64
+#include "sim/loan_word.h"
 
 _Static_assert(sizeof(struct pi_word) == sizeof(struct umutex) &&
 	offsetof(struct pi_word, pw_owner) ==
@@ -81,15 +71,6 @@ umutex_op(struct pi_word *pw, int op, struct _umtx_time *ut)
 	return (errno);
 }
 
-/* The kernel fails a thread, and not for a reason that passes. */
-static _Noreturn void
-umutex_failed(const char *what, const struct pi_word *pw, int error)
-{
-	panic("loan: %s on %#" PRIxPTR ": %s; it worked when the process "
-	      "began, PMAPSIM_LOANS=none does without",
-	    what, (uintptr_t)pw, strerror(error));
-}
-
 static void
 umutex_unlock(struct pi_word *pw)
 {
@@ -99,7 +80,7 @@ umutex_unlock(struct pi_word *pw)
 		error = umutex_op(pw, UMTX_OP_MUTEX_UNLOCK, NULL);
 	} while (error == EINTR);
 	if (error != 0)
-		umutex_failed("UMTX_OP_MUTEX_UNLOCK", pw, error);
+		loan_failed("UMTX_OP_MUTEX_UNLOCK", pw, error);
 }
 
 static uint32_t
@@ -122,38 +103,19 @@ freebsd_host_pri(const struct thread *td)
 	return (PRI_MIN + rtp.prio);
 }
 
-static void
-freebsd_lend(struct thread *td, const struct thread *to)
-{
-	/* Relaxed: the chain lock orders it before the borrower's return. */
-	atomic_store_explicit(
-	    &td->td_loan.pw_owner, to->td_tid, memory_order_relaxed);
-}
-
-/* ns from now.  The kernel's monotonic clock: setting the other changes nothing. */
-static void
-time_in(uint64_t ns, struct _umtx_time *ut)
-{
-	memset(ut, 0, sizeof(*ut));
-	ut->_flags = UMTX_ABSTIME;
-	ut->_clockid = CLOCK_MONOTONIC;
-	(void)clock_gettime(CLOCK_MONOTONIC, &ut->_timeout);
-	ns += (uint64_t)ut->_timeout.tv_nsec;
-	ut->_timeout.tv_sec += (time_t)(ns / NS_PER_S);
-	ut->_timeout.tv_nsec = (long)(ns % NS_PER_S);
-}
-
 static int
 freebsd_block(struct thread *td, uint64_t deadline_ns)
 {
 	struct pi_word *pw = &td->td_loan;
 	struct _umtx_time ut;
-	uint64_t now;
 	int error;
 
 	if (deadline_ns != UINT64_MAX) {
-		now = clock_ns();
-		time_in(deadline_ns > now ? deadline_ns - now : 0, &ut);
+		/* The clock that nobody sets. */
+		memset(&ut, 0, sizeof(ut));
+		ut._flags = UMTX_ABSTIME;
+		ut._clockid = CLOCK_MONOTONIC;
+		loan_deadline(deadline_ns, CLOCK_MONOTONIC, &ut._timeout);
 	}
 	do {
 		error = umutex_op(pw, UMTX_OP_MUTEX_LOCK,
@@ -162,45 +124,17 @@ freebsd_block(struct thread *td, uint64_t deadline_ns)
 	if (error == 0) {
 		/* Acquire: the borrower is done with us; freebsd_return(). */
 		(void)atomic_load_explicit(&pw->pw_owner, memory_order_acquire);
-		/* Relaxed: nobody else uses the word now. */
-		atomic_store_explicit(&pw->pw_owner, 0, memory_order_relaxed);
+		loan_word_clear(td);
 	} else if (error != ETIMEDOUT && error != ENOMEM && error != EDEADLK)
-		umutex_failed("UMTX_OP_MUTEX_LOCK", pw, error);
+		loan_failed("UMTX_OP_MUTEX_LOCK", pw, error);
 	return (error);
 }
 
 static void
 freebsd_return(struct thread *td)
 {
-	struct pi_word *pw = &td->td_loan;
-	uint32_t v = curthread()->td_tid;
-
-	/* Release: whoever walks a list of lenders has left this one. */
-	if (atomic_compare_exchange_strong_explicit(&pw->pw_owner, &v, 0,
-		memory_order_release, memory_order_relaxed))
-		return;
-	/* Release: the same, in an operation that changes nothing. */
-	(void)atomic_fetch_or_explicit(&pw->pw_owner, 0, memory_order_release);
-	umutex_unlock(pw);
-}
-
-static void
-freebsd_cancel(struct thread *td)
-{
-	/* Relaxed: nobody else uses the word now. */
-	atomic_store_explicit(&td->td_loan.pw_owner, 0, memory_order_relaxed);
-}
-
-static bool
-leaf_try(_Atomic uint32_t *word, uint32_t tid)
-{
-	uint32_t v = 0;
-
-	/* Relaxed: a hint that the CAS may succeed. */
-	return (atomic_load_explicit(word, memory_order_relaxed) == 0 &&
-	    /* Acquire: pairs with leaf_unlock(). */
-	    atomic_compare_exchange_strong_explicit(
-		word, &v, tid, memory_order_acquire, memory_order_relaxed));
+	if (!loan_word_return(td))
+		umutex_unlock(&td->td_loan);
 }
 
 static void
@@ -209,15 +143,12 @@ freebsd_pi_lock(struct pi_word *pw, uint32_t tid)
 	int error;
 
 	do {
-		for (int i = 0; i < LEAF_SPINS; i++) {
-			if (leaf_try(&pw->pw_owner, tid))
-				return;
-			cpu_spinwait();
-		}
+		if (leaf_word_spin(pw, tid))
+			return;
 		error = umutex_op(pw, UMTX_OP_MUTEX_LOCK, NULL);
 	} while (error == EINTR || error == ENOMEM);
 	if (error != 0)
-		umutex_failed("UMTX_OP_MUTEX_LOCK", pw, error);
+		loan_failed("UMTX_OP_MUTEX_LOCK", pw, error);
 	/* Acquire: the kernel wrote the word; as loan_linux.c. */
 	(void)atomic_load_explicit(&pw->pw_owner, memory_order_acquire);
 }
@@ -225,16 +156,15 @@ freebsd_pi_lock(struct pi_word *pw, uint32_t tid)
 static void
 freebsd_pi_unlock(struct pi_word *pw)
 {
-	/* Release: as leaf_unlock(), in an operation that changes nothing. */
-	(void)atomic_fetch_or_explicit(&pw->pw_owner, 0, memory_order_release);
+	leaf_word_release(pw);
 	umutex_unlock(pw);
 }
 
 static const struct loan_ops freebsd_ops = {
-	.lo_lend = freebsd_lend,
+	.lo_lend = loan_word_lend,
 	.lo_block = freebsd_block,
 	.lo_return = freebsd_return,
-	.lo_cancel = freebsd_cancel,
+	.lo_cancel = loan_word_clear,
 	.lo_host_pri = freebsd_host_pri,
 	.lo_tid = freebsd_tid,
 	.lo_pi_lock = freebsd_pi_lock,

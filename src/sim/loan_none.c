@@ -13,24 +13,10 @@
  * those.
  */
 
-#include "sim/loan.h"
-
 #include <errno.h>
 #include <sched.h>
 
-#include "kern/cpu.h"
-
-#define LEAF_SPINS 64
-
-/* td_loan: 0, or 1 while the loan stands. */
-
-static void
-none_lend(struct thread *td, const struct thread *to)
-{
-	(void)to;
-	/* Relaxed: the chain lock orders it before the borrower's return. */
-	atomic_store_explicit(&td->td_loan.pw_owner, 1, memory_order_relaxed);
-}
+#include "sim/loan_word.h"
 
 static int
 none_block(struct thread *td, uint64_t deadline_ns)
@@ -56,13 +42,6 @@ none_return(struct thread *td)
 	td->td_sim->sim_ops->so_wake(td);
 }
 
-static void
-none_cancel(struct thread *td)
-{
-	/* Relaxed: nobody else uses the word now. */
-	atomic_store_explicit(&td->td_loan.pw_owner, 0, memory_order_relaxed);
-}
-
 static int
 none_host_pri(const struct thread *td)
 {
@@ -86,22 +65,8 @@ none_tid(void)
 static void
 none_pi_lock(struct pi_word *pw, uint32_t tid)
 {
-	_Atomic uint32_t *word = &pw->pw_owner;
-	uint32_t v;
-
-	for (unsigned i = 1;; i++) {
-		v = 0;
-		/* Relaxed: a hint that the CAS may succeed. */
-		if (atomic_load_explicit(word, memory_order_relaxed) == 0 &&
-		    /* Acquire: pairs with leaf_unlock(). */
-		    atomic_compare_exchange_strong_explicit(word, &v, tid,
-			memory_order_acquire, memory_order_relaxed))
-			return;
-		if (i % LEAF_SPINS != 0)
-			cpu_spinwait();
-		else
-			(void)sched_yield();
-	}
+	while (!leaf_word_spin(pw, tid))
+		(void)sched_yield();
 }
 
 /* Not reached: no word has more than its holder's number. */
@@ -113,10 +78,10 @@ none_pi_unlock(struct pi_word *pw)
 }
 
 const struct loan_ops loan_none_ops = {
-	.lo_lend = none_lend,
+	.lo_lend = loan_word_lend,
 	.lo_block = none_block,
 	.lo_return = none_return,
-	.lo_cancel = none_cancel,
+	.lo_cancel = loan_word_clear,
 	.lo_host_pri = none_host_pri,
 	.lo_tid = none_tid,
 	.lo_pi_lock = none_pi_lock,
