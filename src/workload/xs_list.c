@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "kern/kassert.h"
-#include "workload/xs.h"
+#include "workload/xs_list.h"
 
 #define COUNTER_ROUNDS 2
 
@@ -60,7 +60,7 @@ counter_teardown(struct xs_run *run)
 		run->xr_lock->plo_destroy(cst->cst_word);
 }
 
-static const struct xs_scenario xs_counter = {
+const struct xs_scenario xs_counter = {
 	.xs_name = "counter",
 	.xs_descr = "two threads count under one lock, twice each",
 	.xs_threads = 2,
@@ -73,6 +73,8 @@ static const struct xs_scenario xs_counter = {
 };
 
 const struct xs_scenario *const xs_scenarios[] = {
-	&xs_counter,
-	NULL,
+#define XS_ROW(name) &xs_##name,
+	XS_LIST(XS_ROW)
+#undef XS_ROW
+	    NULL,
 };

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Priorities: who holds a lock is as urgent as the most urgent that waits for it,
+ * through chains of locks, and is itself again afterwards.
+ *
+ * What the books say of a thread (td_pri) is all that can be seen here; who is
+ * given a CPU is not explored.  It is exact, under the chain lock, for a lock that
+ * knows its owner.  One that tells suspects may lend to another for a while: what
+ * is lent must be back in the end.
+ */
+
+#include <string.h>
+
+#include "lock/lock.h"
+#include "lock/mtx.h"
+#include "lock/turnstile.h"
+#include "workload/xs_list.h"
+#include "workload/xs_util.h"
+
+#define PRI_LOW  160
+#define PRI_MID  140
+#define PRI_HIGH 100
+
+static const char *const designs[] = { "sparse/mtx8", "sparse/gen2",
+	"sparse/rwlock", NULL };
+static const char *const mtx8_designs[] = { "sparse/mtx8", NULL };
+static const char *const owner_designs[] = { "sparse/mtx8", "sparse/rwlock",
+	NULL };
+
+static const int pris[] = { PRI_LOW, PRI_MID, PRI_HIGH };
+
+#define NLOCKS 2
+
+struct lend {
+	struct xs_lock *le_lock[NLOCKS];
+	xs_flag le_flag[NLOCKS];
+};
+
+static int
+setup(struct xs_run *run)
+{
+	struct lend *le = xs_alloc(run, sizeof(*le));
+
+	xs_block_at_once(run);
+	for (unsigned i = 0; i < NLOCKS; i++)
+		le->le_lock[i] = xs_lock_alloc(run);
+	run->xr_state = le;
+	return (0);
+}
+
+static const char *
+unfit_blocks(const struct design *d)
+{
+	return ((d->d_lock->plo_flags & (PLO_SPIN | PLO_GENERIC)) != 0
+		? "its lock lends no priority"
+		: NULL);
+}
+
+static const char *
+unfit_exact(const struct design *d)
+{
+	return (strcmp(d->d_lock->plo_name, "mtx8") != 0
+		? "its lock tells suspects, not its owner; or has another word"
+		: NULL);
+}
+
+static int
+pri_of(struct thread *td)
+{
+	int pri;
+
+	leaf_lock(&td->td_pri_lock, td->td_sim);
+	pri = td->td_pri;
+	leaf_unlock(&td->td_pri_lock);
+	return (pri);
+}
+
+/* We own the lock: are we as urgent as those that wait? */
+static void
+check_owner(struct xs_run *run, const struct xs_lock *xl)
+{
+	struct thread *self = curthread();
+	const _Atomic uint64_t *word = (const void *)xl->xl_word;
+	struct turnstile_chain *tc = turnstile_chain_lock(self, word);
+	int first = PRI_MAX, pri = pri_of(self);
+
+	/* Relaxed: with the chain lock.  Nobody is told of an owner without. */
+	if ((atomic_load_explicit(word, memory_order_relaxed) &
+		MTX_CONTESTED) != 0) {
+		for (unsigned i = 0; i < run->xr_nthreads; i++) {
+			if (run->xr_td[i]->td_ts_blocked != NULL &&
+			    run->xr_td[i]->td_ts_pri < first)
+				first = run->xr_td[i]->td_ts_pri;
+		}
+	}
+	turnstile_chain_unlock(tc);
+	if (pri > first)
+		xs_fail(run, "priority %d of an owner that %d waits for", pri,
+		    first);
+}
+
+static void
+check_own(struct xs_run *run, unsigned i)
+{
+	int pri = pri_of(run->xr_td[i]);
+
+	if (pri != pris[i])
+		xs_fail(
+		    run, "thread %u has priority %d, not %d", i, pri, pris[i]);
+}
+
+/* All is given back. */
+static void
+check_all(struct xs_run *run)
+{
+	for (unsigned i = 0; i < run->xr_nthreads; i++) {
+		check_own(run, i);
+		if (run->xr_td[i]->td_contested != NULL)
+			xs_fail(run, "thread %u has kept a loan", i);
+	}
+}
+
+static void
+body_exact(struct xs_run *run, unsigned i)
+{
+	struct lend *le = run->xr_state;
+
+	thread_setpri(curthread(), pris[i]);
+	for (unsigned n = 0; n < 2; n++) {
+		xs_lock(run, le->le_lock[0]);
+		xs_hold(run, le->le_lock[0]);
+		/* Behind turnstile_claim(), which is the last of locking. */
+		check_owner(run, le->le_lock[0]);
+		xs_unlock(run, le->le_lock[0]);
+		check_own(run, i);
+	}
+}
+
+const struct xs_scenario xs_lend_exact = {
+	.xs_name = "lend-exact",
+	.xs_descr = "an owner is as urgent as who waits, at any moment",
+	.xs_threads = 3,
+	.xs_designs = mtx8_designs,
+	.xs_unfit = unfit_exact,
+	.xs_lock_only = true,
+	.xs_setup = setup,
+	.xs_body = body_exact,
+	.xs_check = check_all,
+};
+
+static void
+body_back(struct xs_run *run, unsigned i)
+{
+	struct lend *le = run->xr_state;
+
+	thread_setpri(curthread(), pris[i]);
+	for (unsigned n = 0; n < 2; n++) {
+		xs_lock(run, le->le_lock[0]);
+		xs_hold(run, le->le_lock[0]);
+		xs_unlock(run, le->le_lock[0]);
+	}
+}
+
+const struct xs_scenario xs_lend_back = {
+	.xs_name = "lend-back",
+	.xs_descr = "three priorities, one lock: what was lent is given back",
+	.xs_threads = 3,
+	.xs_designs = designs,
+	.xs_unfit = unfit_blocks,
+	.xs_lock_only = true,
+	.xs_setup = setup,
+	.xs_body = body_back,
+	.xs_check = check_all,
+};
+
+/*
+ * The first holds A, the second holds B and waits for A, the third waits for B:
+ * then the first is as urgent as the third.  It does not let go before it is.
+ */
+static void
+body_chain(struct xs_run *run, unsigned i)
+{
+	struct lend *le = run->xr_state;
+
+	thread_setpri(curthread(), pris[i]);
+	if (i == 0) {
+		xs_lock(run, le->le_lock[0]);
+		xs_flag_set(&le->le_flag[0], 1);
+		while (pri_of(curthread()) != PRI_HIGH)
+			run->xr_sim->sim_ops->so_yield(run->xr_sim);
+		xs_unlock(run, le->le_lock[0]);
+	} else if (i == 1) {
+		xs_flag_await(run, &le->le_flag[0]);
+		xs_lock(run, le->le_lock[1]);
+		xs_flag_set(&le->le_flag[1], 1);
+		xs_lock(run, le->le_lock[0]);
+		xs_unlock(run, le->le_lock[0]);
+		xs_unlock(run, le->le_lock[1]);
+	} else {
+		xs_flag_await(run, &le->le_flag[1]);
+		xs_lock(run, le->le_lock[1]);
+		xs_unlock(run, le->le_lock[1]);
+	}
+}
+
+const struct xs_scenario xs_lend_chain = {
+	.xs_name = "lend-chain",
+	.xs_descr = "a loan is passed along a chain of two locks",
+	.xs_threads = 3,
+	.xs_designs = designs,
+	.xs_unfit = unfit_blocks,
+	.xs_lock_only = true,
+	.xs_setup = setup,
+	.xs_body = body_chain,
+	.xs_check = check_all,
+};
+
+/*
+ * Not for suspects: who lends to one leaves the queue now and then, to look who
+ * it is.
+ */
+static const char *
+unfit_order(const struct design *d)
+{
+	return (d->d_lock->plo_gen_bits != 0 ? "its lock tells suspects"
+					     : unfit_blocks(d));
+}
+
+static void
+body_order(struct xs_run *run, unsigned i)
+{
+	struct lend *le = run->xr_state;
+
+	if (i == 0) {
+		xs_lock(run, le->le_lock[0]);
+		xs_flag_set(&le->le_flag[0], 1);
+		/* Both wait, and nobody comes after that. */
+		for (unsigned k = 1; k < run->xr_nthreads; k++)
+			while (atomic_load_explicit(
+				   /* Relaxed: only the value counts. */
+				   &run->xr_td[k]->td_blocked_on,
+				   memory_order_relaxed) == NULL)
+				run->xr_sim->sim_ops->so_yield(run->xr_sim);
+		xs_unlock(run, le->le_lock[0]);
+		return;
+	}
+	thread_setpri(curthread(), pris[i]);
+	xs_flag_await(run, &le->le_flag[0]);
+	xs_lock(run, le->le_lock[0]);
+	xs_hold(run, le->le_lock[0]);
+	if (le->le_lock[0]->xl_a == 1 && i == 1)
+		xs_fail(run, "the less urgent of two that wait is first");
+	xs_unlock(run, le->le_lock[0]);
+}
+
+const struct xs_scenario xs_lend_order = {
+	.xs_name = "lend-order",
+	.xs_descr = "of two that wait the more urgent is first",
+	.xs_threads = 3,
+	.xs_designs = owner_designs,
+	.xs_unfit = unfit_order,
+	.xs_lock_only = true,
+	.xs_setup = setup,
+	.xs_body = body_order,
+};

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Several locks, in an order in which no deadlock is possible: none is reported
+ * either, though owners that are met one after the other run in circles.
+ *
+ * Also words that stop being locks: who unlocks last gives the memory to somebody
+ * else, and nobody touches it after that.
+ */
+
+#include "lock/mtx.h"
+#include "workload/xs_list.h"
+#include "workload/xs_util.h"
+
+static const char *const designs[] = { "sparse/gen2", "sparse/mtx8",
+	"sparse/rwlock", NULL };
+
+#define NLOCKS 3
+
+struct order {
+	struct xs_lock *or_lock[NLOCKS];
+};
+
+static int
+setup(struct xs_run *run)
+{
+	struct order * or = xs_alloc(run, sizeof(* or));
+
+	xs_block_at_once(run);
+	for (unsigned i = 0; i < NLOCKS; i++)
+		or->or_lock[i] = xs_lock_alloc(run);
+	run->xr_state = or ;
+	return (0);
+}
+
+static void
+take(struct xs_run *run, unsigned n)
+{
+	struct order * or = run->xr_state;
+
+	xs_lock(run, or->or_lock[n]);
+	xs_hold(run, or->or_lock[n]);
+}
+
+static void
+drop(struct xs_run *run, unsigned n)
+{
+	struct order * or = run->xr_state;
+
+	xs_unlock(run, or->or_lock[n]);
+}
+
+/*
+ * A walk from the first finds that it waits for the second, which waits for the
+ * third; and by the time that it looks on, the second waits for the first.
+ */
+static void
+body_rumour(struct xs_run *run, unsigned i)
+{
+	switch (i) {
+	case 0:
+		take(run, 0);
+		take(run, 1);
+		drop(run, 1);
+		drop(run, 0);
+		break;
+	case 1:
+		for (unsigned n = 0; n < 2; n++) {
+			take(run, 1);
+			take(run, 2);
+			drop(run, 2);
+			drop(run, 1);
+			take(run, 0);
+			drop(run, 0);
+		}
+		break;
+	default:
+		for (unsigned n = 0; n < 2; n++) {
+			take(run, 2);
+			drop(run, 2);
+		}
+		break;
+	}
+}
+
+static void
+check_rumour(struct xs_run *run)
+{
+	struct order * or = run->xr_state;
+
+	xs_lock_check(run, or->or_lock[0], 3);
+	xs_lock_check(run, or->or_lock[1], 3);
+	xs_lock_check(run, or->or_lock[2], 4);
+}
+
+const struct xs_scenario xs_order_rumour = {
+	.xs_name = "order-rumour",
+	.xs_descr = "three locks in order, and no deadlock is reported",
+	.xs_threads = 3,
+	.xs_designs = designs,
+	.xs_lock_only = true,
+	.xs_setup = setup,
+	.xs_body = body_rumour,
+	.xs_check = check_rumour,
+};
+
+/* One tries in the other order. */
+static void
+body_try(struct xs_run *run, unsigned i)
+{
+	struct order * or = run->xr_state;
+
+	if (i < 2) {
+		for (unsigned n = 0; n < NLOCKS; n++)
+			take(run, n);
+		for (unsigned n = NLOCKS; n > 0; n--)
+			drop(run, n - 1);
+		return;
+	}
+	take(run, 2);
+	if (xs_trylock(run, or->or_lock[1])) {
+		xs_hold(run, or->or_lock[1]);
+		if (xs_trylock(run, or->or_lock[0])) {
+			xs_hold(run, or->or_lock[0]);
+			drop(run, 0);
+		}
+		drop(run, 1);
+	}
+	drop(run, 2);
+}
+
+static void
+check_try(struct xs_run *run)
+{
+	struct order * or = run->xr_state;
+
+	for (unsigned n = 0; n < NLOCKS; n++) {
+		if (or->or_lock[n]->xl_a != or->or_lock[n]->xl_b)
+			xs_fail(run, "lock %u: counts differ", n);
+		xs_lock_check(run, or->or_lock[n], or->or_lock[n]->xl_a);
+	}
+}
+
+const struct xs_scenario xs_order_try = {
+	.xs_name = "order-try",
+	.xs_descr = "two take three locks, one tries them backwards",
+	.xs_threads = 3,
+	.xs_designs = designs,
+	.xs_lock_only = true,
+	.xs_setup = setup,
+	.xs_body = body_try,
+	.xs_check = check_try,
+};
+
+struct owner {
+	struct mtx ow_mtx;
+	unsigned ow_refs;  /* under ow_mtx */
+	unsigned ow_freed; /* plain: by the last */
+};
+
+static int
+setup_last(struct xs_run *run)
+{
+	struct owner *ow = xs_alloc(run, sizeof(*ow));
+
+	xs_block_at_once(run);
+	mtx_init(&ow->ow_mtx, "xs", MTX_RECURSE);
+	ow->ow_refs = run->xr_scenario->xs_threads;
+	run->xr_state = ow;
+	return (0);
+}
+
+/* Who drops the last reference ends the mutex, and uses its memory. */
+static void
+body_last(struct xs_run *run, unsigned i)
+{
+	struct owner *ow = run->xr_state;
+	bool last;
+
+	(void)i;
+	mtx_lock(&ow->ow_mtx);
+	mtx_lock(&ow->ow_mtx); /* it recurses */
+	mtx_unlock(&ow->ow_mtx);
+	last = --ow->ow_refs == 0;
+	mtx_unlock(&ow->ow_mtx);
+	if (last) {
+		mtx_destroy(&ow->ow_mtx);
+		ow->ow_freed++;
+		/* Relaxed: it is no lock any more. */
+		atomic_store_explicit(
+		    &ow->ow_mtx.mtx_lock, UINT64_MAX, memory_order_relaxed);
+	}
+}
+
+static void
+check_last(struct xs_run *run)
+{
+	struct owner *ow = run->xr_state;
+
+	/* Relaxed: at rest. */
+	if (ow->ow_freed != 1 ||
+	    atomic_load_explicit(&ow->ow_mtx.mtx_lock, memory_order_relaxed) !=
+		UINT64_MAX)
+		xs_fail(run, "the memory of a mutex that ended was written to");
+}
+
+static const char *const mtx_designs[] = { "sparse/mtx8", NULL };
+
+const struct xs_scenario xs_mtx_last = {
+	.xs_name = "mtx-last",
+	.xs_descr = "who unlocks a mutex last destroys it",
+	.xs_threads = 3,
+	.xs_designs = mtx_designs,
+	.xs_lock_only = true,
+	.xs_setup = setup_last,
+	.xs_body = body_last,
+	.xs_check = check_last,
+};
