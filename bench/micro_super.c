@@ -16,7 +16,6 @@
 
 #include "bench.h"
 #include "micro.h"
-#include "phys/vm_reserv.h"
 #include "pmap/pmap_var.h"
 #include "pmapsim/vm_phys.h"
 
@@ -28,7 +27,6 @@
 
 struct super {
 	struct machine *su_machine;
-	struct vm_phys *su_vp;
 	struct pmap *su_pmap;
 	struct pmap *su_child;
 	struct vm_page *su_runs[NRUNS]; /* first pages */
@@ -212,8 +210,6 @@ super_setup(struct super *su)
 		if (m == NULL)
 			return (ENOMEM);
 		su->su_runs[r] = m;
-		if (!vm_reserv_assume(su->su_vp, VM_PAGE_TO_PHYS(m), true))
-			return (ENOTRECOVERABLE);
 		/* As the pages of an object are: by index, one after the other. */
 		for (unsigned i = 0; i < RUN; i++) {
 			m[i].pindex = i;
@@ -232,7 +228,6 @@ super_teardown(struct super *su)
 		m = su->su_runs[r];
 		if (m == NULL)
 			continue;
-		(void)vm_reserv_assume(su->su_vp, VM_PAGE_TO_PHYS(m), false);
 		for (unsigned i = 0; i < RUN; i++) {
 			m[i].pindex = 0;
 			m[i].listq_next = NULL;
@@ -247,7 +242,6 @@ micro_super_run(struct machine *ma, struct pmap *pmap, struct pmap *child,
 {
 	struct super su = {
 		.su_machine = ma,
-		.su_vp = ma->ma_vp,
 		.su_pmap = pmap,
 		.su_child = child,
 	};
