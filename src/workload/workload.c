@@ -422,6 +422,8 @@ run_phases(
 	} else {
 		lock_profile_reset(sim);
 		wl_result_begin(sim, wr);
+		if (hook != NULL)
+			hook(run, WL_HOOK_BEGIN, arg);
 		run_phase(run, wc->wc_measure_ns);
 		wl_result_end(sim, wr);
 		if (hook != NULL)

@@ -230,11 +230,13 @@ void wl_ranges_finish(struct wl_thread *wlt, const struct wl_shared *wsh,
 int wl_ranges_check(struct wl_run *run, char *err, size_t errsize);
 
 /*
- * For tests: workload_run() that calls hook with all threads at the gate: when
- * they have been measured, to forge what they counted; before the check, to
- * break something; and after it, to repair that.
+ * workload_run() that calls hook with all threads at the gate.  For who accounts
+ * for time: when they are about to be measured, and when they have been.  For
+ * tests: then, to forge what they counted; before the check, to break something;
+ * and after it, to repair that.
  */
 enum wl_hook_when {
+	WL_HOOK_BEGIN,
 	WL_HOOK_MEASURED,
 	WL_HOOK_BEFORE_CHECK,
 	WL_HOOK_AFTER_CHECK,

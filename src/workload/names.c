@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "workload/names.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "workload/names_impl.h"
+
+void
+names_add(struct names *names, const struct name_range *nr)
+{
+	struct name_range *ranges;
+	size_t max;
+
+	if (nr->nr_size == 0 || nr->nr_base == 0)
+		return;
+	if (names->na_n == names->na_max) {
+		max = names->na_max == 0 ? 256 : 2 * names->na_max;
+		ranges = realloc(names->na_ranges, max * sizeof(ranges[0]));
+		if (ranges == NULL) {
+			names->na_full = true;
+			return;
+		}
+		names->na_ranges = ranges;
+		names->na_max = max;
+	}
+	names->na_ranges[names->na_n++] = *nr;
+}
+
+void
+names_add_one(struct names *names, const void *p, size_t size, const char *what,
+    int64_t number, const struct name_field *fields)
+{
+	const struct name_range nr = {
+		.nr_base = (uintptr_t)p,
+		.nr_size = size,
+		.nr_what = what,
+		.nr_row = number >= 0,
+		.nr_first = number >= 0 ? (uint64_t)number : 0,
+		.nr_stride = size,
+		.nr_fields = fields,
+	};
+
+	names_add(names, &nr);
+}
+
+static int
+compare_ranges(const void *ap, const void *bp)
+{
+	const struct name_range *a = ap, *b = bp;
+
+	return ((a->nr_base > b->nr_base) - (a->nr_base < b->nr_base));
+}
+
+int
+names_create(struct machine *m, const struct wl_run *run, struct names **namesp)
+{
+	struct names *names = calloc(1, sizeof(*names));
+
+	if (names == NULL)
+		return (ENOMEM);
+	names->na_machine = m;
+	names->na_run = run;
+	names_walk(names);
+	names_walk_pv(names);
+	if (names->na_full) {
+		names_destroy(names);
+		return (ENOMEM);
+	}
+	qsort(names->na_ranges, names->na_n, sizeof(names->na_ranges[0]),
+	    compare_ranges);
+
+	*namesp = names;
+	return (0);
+}
+
+void
+names_destroy(struct names *names)
+{
+	if (names == NULL)
+		return;
+	free(names->na_ranges);
+	free(names);
+}
+
+void
+name_set_field(struct name *n, const struct name_field *fields, size_t off)
+{
+	for (; fields != NULL && fields->nf_name != NULL; fields++) {
+		if (off - fields->nf_off < fields->nf_size) {
+			(void)snprintf(n->n_field, sizeof(n->n_field), "%s",
+			    fields->nf_name);
+			return;
+		}
+	}
+}
+
+/* The last range that begins at addr or below; NULL: none. */
+static const struct name_range *
+find_range(const struct names *names, uintptr_t addr)
+{
+	size_t low = 0, high = names->na_n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (names->na_ranges[mid].nr_base <= addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return (low == 0 ? NULL : &names->na_ranges[low - 1]);
+}
+
+bool
+names_find(const struct names *names, const void *addr, struct name *n)
+{
+	const struct name_range *nr = find_range(names, (uintptr_t)addr);
+	size_t off;
+
+	memset(n, 0, sizeof(*n));
+	if (nr == NULL || (uintptr_t)addr - nr->nr_base >= nr->nr_size) {
+		(void)snprintf(n->n_what, sizeof(n->n_what), "unknown");
+		return (false);
+	}
+	off = (uintptr_t)addr - nr->nr_base;
+	if (nr->nr_fn != NULL) {
+		nr->nr_fn(names, nr, off, n);
+		return (true);
+	}
+	if (nr->nr_row)
+		(void)snprintf(n->n_what, sizeof(n->n_what), "%s[%" PRIu64 "]",
+		    nr->nr_what, nr->nr_first + off / nr->nr_stride);
+	else
+		(void)snprintf(n->n_what, sizeof(n->n_what), "%s", nr->nr_what);
+	name_set_field(n, nr->nr_fields, off % nr->nr_stride);
+	return (true);
+}
+
+void
+name_format(const struct name *n, char *buf, size_t size)
+{
+	(void)snprintf(buf, size, "%s%s%s", n->n_what,
+	    n->n_field[0] != '\0' ? "." : "", n->n_field);
+}

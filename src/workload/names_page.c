@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Names of page descriptors and of what lies in pages: page tables, chunks of pv
+ * entries, and the rest.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "workload/names_impl.h"
+
+static const struct name_field page_fields[] = {
+	NAME_FIELD(struct vm_page, q_next),
+	NAME_FIELD(struct vm_page, q_prev),
+	NAME_FIELD(struct vm_page, listq_next),
+	NAME_FIELD(struct vm_page, listq_prev),
+	NAME_FIELD(struct vm_page, object),
+	NAME_FIELD(struct vm_page, pindex),
+	NAME_FIELD(struct vm_page, phys_addr),
+	NAME_FIELD(struct vm_page, md.pv_list),
+	NAME_FIELD(struct vm_page, md.pv_gen),
+	NAME_FIELD(struct vm_page, md.pat_mode),
+	NAME_FIELD(struct vm_page, ref_count),
+	NAME_FIELD(struct vm_page, busy_lock),
+	NAME_FIELD(struct vm_page, aflags),
+	NAME_FIELD(struct vm_page, dirty),
+	NAME_FIELD(struct vm_page, order_inv),
+	NAME_FIELD(struct vm_page, pool),
+	NAME_FIELD(struct vm_page, flags),
+	NAME_FIELD(struct vm_page, oflags),
+	NAME_FIELD(struct vm_page, psind),
+	NAME_FIELD(struct vm_page, segind),
+	NAME_FIELD(struct vm_page, valid),
+	NAME_FIELD(struct vm_page, epoch),
+	NAME_FIELD_END,
+};
+
+static const struct name_field chunk_fields[] = {
+	NAME_FIELD(struct pv_chunk, pc_pmap),
+	NAME_FIELD(struct pv_chunk, pc_list),
+	NAME_FIELD(struct pv_chunk, pc_map),
+	NAME_FIELD(struct pv_chunk, pc_lru),
+	NAME_FIELD(struct pv_chunk, pc_pventry),
+	NAME_FIELD_END,
+};
+
+/* The number of a pmap in the order in which they were made; -1: none. */
+static int
+pmap_number(const struct names *names, const struct pmap *pmap)
+{
+	const struct pmap *pm;
+	int i = 0;
+
+	TAILQ_FOREACH (pm, &names->na_machine->ma_pmaps, pm_zone_all) {
+		if (pm == pmap)
+			return (i);
+		i++;
+	}
+	return (-1);
+}
+
+static int
+pmap_of_root(const struct names *names, const struct vm_page *m)
+{
+	const struct pmap *pm;
+	int i = 0;
+
+	TAILQ_FOREACH (pm, &names->na_machine->ma_pmaps, pm_zone_all) {
+		if (pm->pm_live && pm->pm_root_page == m)
+			return (i);
+		i++;
+	}
+	return (-1);
+}
+
+/* The number of an object in the order in which the run made them; -1: none. */
+static int
+object_number(const struct names *names, const struct vm_object *object)
+{
+	const struct wl_object *wlo;
+	int i = 0;
+
+	if (names->na_run == NULL)
+		return (-1);
+	TAILQ_FOREACH (wlo, &names->na_run->wlr_objects, wlo_link) {
+		if (wlo->wlo_object == object)
+			return (i);
+		i++;
+	}
+	return (-1);
+}
+
+/*
+ * A chunk names its pmap in its first word; the first word of a page table is an
+ * entry, which is no such address.  -1: no chunk.
+ */
+static int
+chunk_pmap(const struct names *names, const struct vm_page *m, vm_paddr_t pa)
+{
+	const struct pv_chunk *pc = PHYS_TO_DMAP(names->na_machine->ma_vp, pa);
+
+	if (m->object != NULL || pc->pc_pmap == NULL)
+		return (-1);
+	return (pmap_number(names, pc->pc_pmap));
+}
+
+static const char *
+table_level(const struct vm_page *m)
+{
+	if (m->pindex < NUPDE)
+		return ("page table");
+	return (m->pindex < NUPDE + NUPDPE ? "page directory" : "PDP table");
+}
+
+/* What a page is used for, in a few words. */
+static void
+page_use(const struct names *names, const struct vm_page *m, vm_paddr_t pa,
+    char *buf, size_t size)
+{
+	int i;
+
+	if (m->segind == 0)
+		(void)snprintf(buf, size, "never used");
+	else if (m->object != NULL &&
+	    (i = object_number(names, m->object)) >= 0)
+		(void)snprintf(buf, size, "object %d, index %" PRIu64, i,
+		    (uint64_t)m->pindex);
+	else if (m->object != NULL)
+		(void)snprintf(buf, size, "private object");
+	else if ((m->flags & PG_FREED) != 0 || m->order_inv != 0)
+		(void)snprintf(buf, size, "free");
+	else if ((i = chunk_pmap(names, m, pa)) >= 0)
+		(void)snprintf(buf, size, "pv chunk of pmap %d", i);
+	else if ((i = pmap_of_root(names, m)) >= 0)
+		(void)snprintf(buf, size, "root table of pmap %d", i);
+	else if (m->pool == VM_FREEPOOL_DIRECT)
+		(void)snprintf(buf, size, "%s", table_level(m));
+	else
+		(void)snprintf(buf, size, "no object");
+}
+
+void
+name_of_page(const struct names *names, const struct name_range *nr, size_t off,
+    struct name *n)
+{
+	const struct vm_phys *vp = names->na_machine->ma_vp;
+	const struct vm_page *m = &vp->vp_array[off / sizeof(*m)];
+	vm_paddr_t pa = vm_page_index_to_phys(vp, m);
+	char use[40];
+
+	(void)nr;
+	page_use(names, m, pa, use, sizeof(use));
+	(void)snprintf(n->n_what, sizeof(n->n_what), "vm_page %#jx (%s)",
+	    (uintmax_t)pa, use);
+	name_set_field(n, page_fields, off % sizeof(*m));
+}
+
+void
+name_in_page(const struct names *names, const struct name_range *nr, size_t off,
+    struct name *n)
+{
+	const struct vm_phys *vp = names->na_machine->ma_vp;
+	const struct vm_page *m = PHYS_TO_VM_PAGE(vp, off);
+	vm_paddr_t pa = off & ~(vm_paddr_t)PAGE_MASK;
+	char use[40] = "no page";
+
+	(void)nr;
+	if (m != NULL)
+		page_use(names, m, pa, use, sizeof(use));
+	(void)snprintf(
+	    n->n_what, sizeof(n->n_what), "%s at %#jx", use, (uintmax_t)pa);
+	if (m == NULL || m->segind == 0 || m->object != NULL)
+		return;
+	off &= PAGE_MASK;
+	if (chunk_pmap(names, m, pa) >= 0)
+		name_set_field(n, chunk_fields, off);
+	else if (m->pool == VM_FREEPOOL_DIRECT)
+		(void)snprintf(n->n_field, sizeof(n->n_field), "entry[%zu]",
+		    off / sizeof(pt_entry_t));
+}
