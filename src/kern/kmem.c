@@ -1,33 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Allocation from jemalloc arenas of our own, with exact accounts.
+ * Allocation from arenas of our own, with exact accounts.
  *
  * Why arenas.  A machine is torn down by destroying them, whatever is left in
- * them; and what jemalloc itself says is allocated there can be compared with
- * what we believe, to the byte.  For that, nothing may sit in a thread's cache:
- * every call bypasses it.
+ * them; and what the allocator itself says is allocated there can be compared
+ * with what we believe, to the byte.
  *
- * The idea.  mallocx() names the arena.  Under the kmem's mutex the call is
- * counted for fault injection, made, and charged.
+ * The idea.  Where memory comes from is behind a few calls (kmem_impl.h).  Under
+ * the kmem's mutex a call is counted for fault injection, made, and charged.
  *
  * Invariants.
- *   1. The usable bytes charged to a domain are the bytes that jemalloc says
+ *   1. The usable bytes charged to a domain are the bytes that the allocator says
  *	are allocated in the domain's arena.
- *   2. jemalloc is entered for a kmem only with the kmem's mutex held.  For the
- *	accounts it would do to hold it before or after; but a block that is
+ *   2. The allocator is entered for a kmem only with the kmem's mutex held.  For
+ *	the accounts it would do to hold it before or after; but a block that is
  *	freed by one thread and allocated by another is then handed over in
- *	an order that ThreadSanitizer, which does not see into jemalloc, knows.
- *   3. A large block comes zeroed from the kernel, or is given back to it and
- *	zeroed that way, and is not written before its user does.
+ *	an order that ThreadSanitizer, which may not see into it, knows.
  *
  * Lock order.  The mutex is a leaf.
- *
- * Not provided.  Binding of a domain's arena to a NUMA node of the host.
- *
- * Limits.  jemalloc has 4095 arenas; a machine takes one, and one more for each
- * domain.  Those of destroyed machines are used again.  LeakSanitizer does not
- * look for pointers inside the arenas: what is malloc()ed and known only from
- * there counts as lost if it is still there when the program ends.
  */
 #include "kern/kmem.h"
 
@@ -36,12 +26,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-
-#ifdef PMAPSIM_LIBC_JEMALLOC
-#include <malloc_np.h>
-#else
-#include <jemalloc/jemalloc.h>
-#endif
 
 #include "kern/kassert.h"
 #include "kern/kmem_impl.h"
@@ -59,8 +43,8 @@
  */
 struct kmem {
 	pthread_mutex_t km_lock;
-	int km_narenas;                  /* (c) 1 + domains */
-	unsigned km_arena[KMEM_NARENAS]; /* (c) jemalloc's index, by slot */
+	int km_narenas;                   /* (c) 1 + domains */
+	uintptr_t km_arena[KMEM_NARENAS]; /* (c) by slot */
 	struct kmem_stats km_blocks[KMEM_NTYPES][KMEM_NARENAS]; /* (k) */
 	struct kmem_regions km_regions[KMEM_NTYPES];            /* (k) */
 	uint64_t km_fail_in;   /* (k) allocations until one fails; 0: off */
@@ -117,16 +101,8 @@ kmem_ndomains(const struct kmem *km)
 static void
 kmem_discard(struct kmem *km)
 {
-	char name[48];
-	int error;
-
-	while (km->km_narenas > 0) {
-		(void)snprintf(name, sizeof(name), "arena.%u.destroy",
-		    km->km_arena[--km->km_narenas]);
-		error = mallctl(name, NULL, NULL, NULL, 0);
-		KASSERT(error == 0, ("%s: error %d", name, error));
-		(void)error;
-	}
+	while (km->km_narenas > 0)
+		kmem_arena_destroy(km->km_arena[--km->km_narenas]);
 	(void)pthread_mutex_destroy(&km->km_lock);
 	free(km);
 }
@@ -135,7 +111,6 @@ int
 kmem_create(int ndomains, struct kmem **kmp)
 {
 	struct kmem *km;
-	size_t len;
 	int error;
 
 	KASSERT(ndomains >= 0 && ndomains <= MAXMEMDOM,
@@ -149,9 +124,8 @@ kmem_create(int ndomains, struct kmem **kmp)
 		return (error);
 	}
 	while (km->km_narenas < ndomains + 1) {
-		len = sizeof(km->km_arena[0]);
-		error = mallctl("arenas.create", &km->km_arena[km->km_narenas],
-		    &len, NULL, 0);
+		error = kmem_arena_create(
+		    km->km_narenas - 1, &km->km_arena[km->km_narenas]);
 		if (error != 0) {
 			kmem_discard(km);
 			return (error);
@@ -239,28 +213,15 @@ kmem_alloc(
 
 	kmem_lock(km);
 	if (kmem_count_allocation(km))
-		p = mallocx(size,
-		    MALLOCX_ARENA(km->km_arena[slot]) | MALLOCX_TCACHE_NONE |
-			MALLOCX_ZERO | MALLOCX_ALIGN(align));
+		p = kmem_arena_alloc(km->km_arena[slot], size, align);
 	if (p != NULL) {
 		ks = &km->km_blocks[type][slot];
 		ks->ks_requested_bytes += size;
-		ks->ks_usable_bytes += sallocx(p, 0);
+		ks->ks_usable_bytes += kmem_arena_usable(km->km_arena[slot], p);
 		ks->ks_blocks++;
 	}
 	kmem_unlock(km);
 	return (p);
-}
-
-/* Is p a block of the arena with this index? */
-static bool
-kmem_lies_in(void *p, unsigned arena)
-{
-	unsigned found;
-	size_t len = sizeof(found);
-
-	return (mallctl("arenas.lookup", &found, &len, &p, sizeof(p)) == 0 &&
-	    found == arena);
 }
 
 void
@@ -275,10 +236,10 @@ kmem_free(
 	slot = kmem_slot(km, domain);
 	ks = &km->km_blocks[type][slot];
 	kmem_lock(km);
-	KASSERT(kmem_lies_in(p, km->km_arena[slot]),
+	KASSERT(kmem_arena_owns(km->km_arena[slot], p),
 	    ("%s: %p is no block of domain %d", kmem_type_name(type), p,
 		domain));
-	usable = sallocx(p, 0);
+	usable = kmem_arena_usable(km->km_arena[slot], p);
 	KASSERT(size <= usable,
 	    ("%s: %p freed as %zu bytes has %zu", kmem_type_name(type), p, size,
 		usable));
@@ -288,11 +249,7 @@ kmem_free(
 	ks->ks_requested_bytes -= size;
 	ks->ks_usable_bytes -= usable;
 	ks->ks_blocks--;
-	/*
-	 * Not sdallocx(): it derives the size class from the size and the
-	 * alignment, and we are not told the latter.
-	 */
-	dallocx(p, MALLOCX_TCACHE_NONE);
+	kmem_arena_free(km->km_arena[slot], p);
 	kmem_unlock(km);
 }
 
@@ -347,26 +304,11 @@ kmem_stats(
 uint64_t
 kmem_arena_allocated(struct kmem *km, int domain)
 {
-	static const char *const classes[] = { "small", "large" };
-	char name[64];
-	uint64_t all = 0, epoch = 1;
-	size_t allocated, len;
-	unsigned arena = km->km_arena[kmem_slot(km, domain)];
-	int error;
+	uint64_t all;
 
-	/* jemalloc's numbers are a snapshot that a write to epoch renews. */
 	kmem_lock(km);
-	error = mallctl("epoch", NULL, NULL, &epoch, sizeof(epoch));
-	for (size_t i = 0; i < 2 && error == 0; i++) {
-		(void)snprintf(name, sizeof(name),
-		    "stats.arenas.%u.%s.allocated", arena, classes[i]);
-		len = sizeof(allocated);
-		error = mallctl(name, &allocated, &len, NULL, 0);
-		if (error == 0)
-			all += allocated;
-	}
+	all = kmem_arena_bytes(km->km_arena[kmem_slot(km, domain)]);
 	kmem_unlock(km);
-	KASSERT(error == 0, ("arena %u: no statistics: %d", arena, error));
 	return (all);
 }
 

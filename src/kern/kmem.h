@@ -5,7 +5,7 @@
 /*
  * Memory for everything that is not simulated physical memory.
  *
- * A struct kmem belongs to one machine.  It holds a jemalloc arena for the
+ * A struct kmem belongs to one machine.  It holds an arena (jemalloc's) for the
  * machine as a whole and one for every NUMA domain.  Every block is charged, by
  * requested and by usable bytes, to a type (what it is for, as malloc(9) types)
  * and to a domain.  kmem_destroy() destroys the arenas in O(1) and reports what
@@ -120,5 +120,11 @@ void kva_release(struct kmem *km, struct kva_region *kr);
  */
 int kva_map_noreserve(size_t size, void **pp);
 void kva_unmap(void *p, size_t size);
+
+/*
+ * A part of such a mapping lies in a memory domain.  The host is not asked to bind
+ * it; a virtual machine counts the distance to it.
+ */
+void kva_set_home(const void *p, size_t size, int domain);
 
 #endif /* KERN_KMEM_H */

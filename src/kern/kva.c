@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Host address space by mmap(2): regions that are backed page by page, and
- * mappings that commit memory only where they are touched.
+ * Host address space: regions that are backed page by page, and mappings that
+ * commit memory only where they are touched.
  *
  * A region is reserved without access, and backed by allowing access: until a
  * page is written it costs nothing, but the account charges all that is backed,
@@ -10,12 +10,9 @@
  * The pages of the model have 4 KB; those of a host may have 16 or 64 (arm64).
  * Access is then allowed to each host page that a range touches.
  *
- * Limits.  Linux with vm.overcommit_memory=2 ignores MAP_NORESERVE: a mapping
- * larger than its commit limit then fails with ENOMEM.  Every backed range that
- * does not touch another takes one or two entries of the process's map, 65530 by
- * default (vm.max_map_count); kva_back() fails with ENOMEM beyond.
- * ThreadSanitizer, on amd64, has room for 1 TB: kva_map_noreserve() of 2 TB
- * fails with ENOMEM there.
+ * Limits.  Every backed range that does not touch another takes one or two entries
+ * of the process's map, on Linux 65530 by default (vm.max_map_count); kva_back()
+ * fails with ENOMEM beyond.
  */
 #include <sys/mman.h>
 
@@ -26,11 +23,6 @@
 #include "kern/kmem.h"
 #include "kern/kmem_impl.h"
 #include "pmapsim/types.h"
-
-/* FreeBSD has no such flag: there, nothing is reserved by default. */
-#ifndef MAP_NORESERVE
-#define MAP_NORESERVE 0
-#endif
 
 _Static_assert(sizeof(((struct kva_region *)NULL)->kr_by_domain) ==
 	(MAXMEMDOM + 1) * sizeof(uint64_t),
@@ -71,9 +63,8 @@ kva_reserve(
 	    ("%s: region of %zu bytes", kmem_type_name(type), size));
 	if (!kmem_may_allocate(km))
 		return (ENOMEM);
-	p = mmap(NULL, size, PROT_NONE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
+	p = kva_host_map(size, false);
+	if (p == NULL)
 		return (ENOMEM);
 	kmem_charge_region(km, type, &diff);
 	*kr = (struct kva_region){
@@ -111,6 +102,7 @@ kva_back(
 			    kr->kr_base + ks.ks_off, ks.ks_size, PROT_NONE);
 		return (ENOMEM);
 	}
+	kva_set_home(kr->kr_base + off, size, domain);
 	kmem_charge_region(km, kr->kr_type, &diff);
 	kr->kr_backed += size;
 	kr->kr_by_domain[domain + 1] += size;
@@ -139,9 +131,8 @@ kva_map_noreserve(size_t size, void **pp)
 	void *p;
 
 	KASSERT(size > 0, ("mapping of no bytes"));
-	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
+	p = kva_host_map(size, true);
+	if (p == NULL)
 		return (ENOMEM);
 	*pp = p;
 	return (0);
@@ -150,11 +141,6 @@ kva_map_noreserve(size_t size, void **pp)
 void
 kva_unmap(void *p, size_t size)
 {
-	int error;
-
-	if (p == NULL)
-		return;
-	error = munmap(p, size);
-	KASSERT(error == 0, ("munmap %p, %zu bytes", p, size));
-	(void)error;
+	if (p != NULL)
+		kva_host_unmap(p, size);
 }
