@@ -156,6 +156,17 @@ index_lists(struct vm_phys *vp)
 }
 
 /* Give each segment its queues and pages, and merge neighbours on the same. */
+/* The pages of a segment, and the structs that describe them. */
+static void
+set_home(const struct vm_phys *vp, const struct vm_phys_seg *seg)
+{
+	vm_size_t size = seg->end - seg->start;
+
+	kva_set_home(vp->vp_dmap + seg->start, size, seg->domain);
+	kva_set_home(seg->first_page,
+	    (size >> PAGE_SHIFT) * sizeof(struct vm_page), seg->domain);
+}
+
 static void
 place_segs(struct vm_phys *vp)
 {
@@ -169,6 +180,7 @@ place_segs(struct vm_phys *vp)
 			 ->vmd_lists[vp->vp_private->vpp_flind[seg_list(seg)]];
 		seg->first_page = &vp->vp_array[(seg->start >> PAGE_SHIFT) -
 		    vp->vp_first_page];
+		set_home(vp, seg);
 		if (prev != NULL && prev->end == seg->start &&
 		    prev->free_queues == seg->free_queues) {
 			prev->end = seg->end;

@@ -40,6 +40,8 @@ int
 vm_reserv_create(struct vm_phys *vp, const struct vm_phys_config *vpc)
 {
 	struct vm_reserv_state *rvs;
+	struct vm_phys_seg *seg;
+	uint64_t first;
 	void *p;
 	int error;
 
@@ -64,9 +66,15 @@ vm_reserv_create(struct vm_phys *vp, const struct vm_phys_config *vpc)
 	if (error != 0)
 		return (error);
 	vp->vp_reserv = p;
-	for (int i = 0; i < vp->vp_nsegs; i++)
-		vp->vp_segs[i].first_reserv =
-		    &vp->vp_reserv[vm_reserv_index(vp, vp->vp_segs[i].start)];
+	for (int i = 0; i < vp->vp_nsegs; i++) {
+		seg = &vp->vp_segs[i];
+		first = vm_reserv_index(vp, seg->start);
+		seg->first_reserv = &vp->vp_reserv[first];
+		kva_set_home(seg->first_reserv,
+		    (vm_reserv_index(vp, seg->end - 1) + 1 - first) *
+			sizeof(struct vm_reserv),
+		    seg->domain);
+	}
 	return (0);
 }
 
