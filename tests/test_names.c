@@ -149,7 +149,7 @@ name_run(struct wl_run *run, enum wl_hook_when when, void *arg)
 	assert_int_equal(names_create(run->wlr_machine, run, &names), 0);
 	page = wlo->wlo_pages[17];
 	(void)snprintf(expected, sizeof(expected),
-	    "vm_page %#jx (object 0, index 17).md.pv_list",
+	    "vm_page %#jx (page of object 0).md.pv_list",
 	    (uintmax_t)page->phys_addr);
 	assert_name(names, &page->md, expected);
 	assert_name(names, &wlo->wlo_object->lock, "object[0].lock");

@@ -55,6 +55,14 @@ compare_ranges(const void *ap, const void *bp)
 	return ((a->nr_base > b->nr_base) - (a->nr_base < b->nr_base));
 }
 
+static int
+compare_roots(const void *ap, const void *bp)
+{
+	const struct name_root *a = ap, *b = bp;
+
+	return ((a->ro_page > b->ro_page) - (a->ro_page < b->ro_page));
+}
+
 int
 names_create(struct machine *m, const struct wl_run *run, struct names **namesp)
 {
@@ -72,6 +80,9 @@ names_create(struct machine *m, const struct wl_run *run, struct names **namesp)
 	}
 	qsort(names->na_ranges, names->na_n, sizeof(names->na_ranges[0]),
 	    compare_ranges);
+	if (names->na_nroots > 0)
+		qsort(names->na_roots, names->na_nroots,
+		    sizeof(names->na_roots[0]), compare_roots);
 
 	*namesp = names;
 	return (0);
@@ -83,6 +94,7 @@ names_destroy(struct names *names)
 	if (names == NULL)
 		return;
 	free(names->na_ranges);
+	free(names->na_roots);
 	free(names);
 }
 
@@ -115,6 +127,17 @@ find_range(const struct names *names, uintptr_t addr)
 	return (low == 0 ? NULL : &names->na_ranges[low - 1]);
 }
 
+int
+names_number(const struct names *names, const void *p, const char *kind)
+{
+	const struct name_range *nr = find_range(names, (uintptr_t)p);
+
+	if (nr == NULL || nr->nr_base != (uintptr_t)p ||
+	    strcmp(nr->nr_what, kind) != 0)
+		return (-1);
+	return ((int)nr->nr_first);
+}
+
 bool
 names_find(const struct names *names, const void *addr, struct name *n)
 {
@@ -123,6 +146,7 @@ names_find(const struct names *names, const void *addr, struct name *n)
 
 	memset(n, 0, sizeof(*n));
 	if (nr == NULL || (uintptr_t)addr - nr->nr_base >= nr->nr_size) {
+		(void)snprintf(n->n_kind, sizeof(n->n_kind), "unknown");
 		(void)snprintf(n->n_what, sizeof(n->n_what), "unknown");
 		return (false);
 	}
@@ -131,6 +155,7 @@ names_find(const struct names *names, const void *addr, struct name *n)
 		nr->nr_fn(names, nr, off, n);
 		return (true);
 	}
+	(void)snprintf(n->n_kind, sizeof(n->n_kind), "%s", nr->nr_what);
 	if (nr->nr_row)
 		(void)snprintf(n->n_what, sizeof(n->n_what), "%s[%" PRIu64 "]",
 		    nr->nr_what, nr->nr_first + off / nr->nr_stride);

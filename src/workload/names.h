@@ -23,6 +23,7 @@ struct names;
 struct wl_run;
 
 struct name {
+	char n_kind[40];  /* of structure: n_what without its number */
 	char n_what[72];  /* the structure */
 	char n_field[40]; /* empty: not known, or none */
 };

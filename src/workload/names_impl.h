@@ -43,6 +43,11 @@ struct name_range {
 	const struct name_field *nr_fields;
 };
 
+struct name_root {
+	const struct vm_page *ro_page;
+	int ro_pmap;
+};
+
 struct names {
 	struct machine *na_machine;
 	const struct wl_run *na_run;
@@ -50,6 +55,9 @@ struct names {
 	size_t na_n;
 	size_t na_max;
 	bool na_full; /* no memory */
+	/* Pages of root tables, sorted by address. */
+	struct name_root *na_roots;
+	size_t na_nroots;
 	/* Of a pv header: they depend on the lock. */
 	struct name_field na_header[6];
 };
@@ -61,6 +69,9 @@ void names_add_one(struct names *names, const void *p, size_t size,
     const char *what, int64_t number, const struct name_field *fields);
 void
 name_set_field(struct name *n, const struct name_field *fields, size_t off);
+
+/* The number of the structure of that kind which begins at p; -1: none. */
+int names_number(const struct names *names, const void *p, const char *kind);
 
 /* names_walk.c, names_pv.c: what a machine has. */
 void names_walk(struct names *names);

@@ -43,48 +43,21 @@ static const struct name_field chunk_fields[] = {
 	NAME_FIELD_END,
 };
 
-/* The number of a pmap in the order in which they were made; -1: none. */
-static int
-pmap_number(const struct names *names, const struct pmap *pmap)
-{
-	const struct pmap *pm;
-	int i = 0;
-
-	TAILQ_FOREACH (pm, &names->na_machine->ma_pmaps, pm_zone_all) {
-		if (pm == pmap)
-			return (i);
-		i++;
-	}
-	return (-1);
-}
-
+/* The pmap whose root table is in m; -1: none. */
 static int
 pmap_of_root(const struct names *names, const struct vm_page *m)
 {
-	const struct pmap *pm;
-	int i = 0;
+	size_t low = 0, high = names->na_nroots;
 
-	TAILQ_FOREACH (pm, &names->na_machine->ma_pmaps, pm_zone_all) {
-		if (pm->pm_live && pm->pm_root_page == m)
-			return (i);
-		i++;
-	}
-	return (-1);
-}
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
 
-/* The number of an object in the order in which the run made them; -1: none. */
-static int
-object_number(const struct names *names, const struct vm_object *object)
-{
-	const struct wl_object *wlo;
-	int i = 0;
-
-	if (names->na_run == NULL)
-		return (-1);
-	TAILQ_FOREACH (wlo, &names->na_run->wlr_objects, wlo_link) {
-		if (wlo->wlo_object == object)
-			return (i);
-		i++;
+		if (names->na_roots[mid].ro_page == m)
+			return (names->na_roots[mid].ro_pmap);
+		if (names->na_roots[mid].ro_page < m)
+			low = mid + 1;
+		else
+			high = mid;
 	}
 	return (-1);
 }
@@ -100,7 +73,7 @@ chunk_pmap(const struct names *names, const struct vm_page *m, vm_paddr_t pa)
 
 	if (m->object != NULL || pc->pc_pmap == NULL)
 		return (-1);
-	return (pmap_number(names, pc->pc_pmap));
+	return (names_number(names, pc->pc_pmap, "pmap"));
 }
 
 static const char *
@@ -111,31 +84,38 @@ table_level(const struct vm_page *m)
 	return (m->pindex < NUPDE + NUPDPE ? "page directory" : "PDP table");
 }
 
-/* What a page is used for, in a few words. */
+/* What a page is used for, in a few words: the kind, and the page itself. */
 static void
 page_use(const struct names *names, const struct vm_page *m, vm_paddr_t pa,
-    char *buf, size_t size)
+    char kind[40], char use[40])
 {
-	int i;
+	const char *what = NULL;
+	int i = -1;
 
-	if (m->segind == 0)
-		(void)snprintf(buf, size, "never used");
+	if (m == NULL)
+		what = "no page";
+	else if (m->segind == 0)
+		what = "page never used";
 	else if (m->object != NULL &&
-	    (i = object_number(names, m->object)) >= 0)
-		(void)snprintf(buf, size, "object %d, index %" PRIu64, i,
-		    (uint64_t)m->pindex);
+	    (i = names_number(names, m->object, "object")) >= 0)
+		what = "page of object";
 	else if (m->object != NULL)
-		(void)snprintf(buf, size, "private object");
+		what = "private page";
 	else if ((m->flags & PG_FREED) != 0 || m->order_inv != 0)
-		(void)snprintf(buf, size, "free");
+		what = "free page";
 	else if ((i = chunk_pmap(names, m, pa)) >= 0)
-		(void)snprintf(buf, size, "pv chunk of pmap %d", i);
+		what = "pv chunk of pmap";
 	else if ((i = pmap_of_root(names, m)) >= 0)
-		(void)snprintf(buf, size, "root table of pmap %d", i);
+		what = "root table of pmap";
 	else if (m->pool == VM_FREEPOOL_DIRECT)
-		(void)snprintf(buf, size, "%s", table_level(m));
+		what = table_level(m);
 	else
-		(void)snprintf(buf, size, "no object");
+		what = "page without object";
+	(void)snprintf(kind, 40, "%s", what);
+	if (i >= 0)
+		(void)snprintf(use, 40, "%.30s %d", what, i);
+	else
+		(void)snprintf(use, 40, "%s", what);
 }
 
 void
@@ -145,10 +125,11 @@ name_of_page(const struct names *names, const struct name_range *nr, size_t off,
 	const struct vm_phys *vp = names->na_machine->ma_vp;
 	const struct vm_page *m = &vp->vp_array[off / sizeof(*m)];
 	vm_paddr_t pa = vm_page_index_to_phys(vp, m);
-	char use[40];
+	char kind[40], use[40];
 
 	(void)nr;
-	page_use(names, m, pa, use, sizeof(use));
+	page_use(names, m, pa, kind, use);
+	(void)snprintf(n->n_kind, sizeof(n->n_kind), "vm_page");
 	(void)snprintf(n->n_what, sizeof(n->n_what), "vm_page %#jx (%s)",
 	    (uintmax_t)pa, use);
 	name_set_field(n, page_fields, off % sizeof(*m));
@@ -161,11 +142,10 @@ name_in_page(const struct names *names, const struct name_range *nr, size_t off,
 	const struct vm_phys *vp = names->na_machine->ma_vp;
 	const struct vm_page *m = PHYS_TO_VM_PAGE(vp, off);
 	vm_paddr_t pa = off & ~(vm_paddr_t)PAGE_MASK;
-	char use[40] = "no page";
+	char use[40];
 
 	(void)nr;
-	if (m != NULL)
-		page_use(names, m, pa, use, sizeof(use));
+	page_use(names, m, pa, n->n_kind, use);
 	(void)snprintf(
 	    n->n_what, sizeof(n->n_what), "%s at %#jx", use, (uintmax_t)pa);
 	if (m == NULL || m->segind == 0 || m->object != NULL)

@@ -2,6 +2,8 @@
 /*
  * The structures of a machine and of a run, but for its pv headers.
  */
+#include <stdlib.h>
+
 #include "lock/lock_env.h"
 #include "lock/turnstile_impl.h"
 #include "phys/vm_phys_impl.h"
@@ -314,6 +316,21 @@ walk_phys(struct names *names)
 }
 
 static void
+add_root(struct names *names, const struct vm_page *page, int pmap)
+{
+	struct name_root *roots;
+
+	roots =
+	    realloc(names->na_roots, (names->na_nroots + 1) * sizeof(roots[0]));
+	if (roots == NULL) {
+		names->na_full = true;
+		return;
+	}
+	roots[names->na_nroots++] = (struct name_root){ page, pmap };
+	names->na_roots = roots;
+}
+
+static void
 walk_pmaps(struct names *names)
 {
 	const struct machine *m = names->na_machine;
@@ -323,8 +340,11 @@ walk_pmaps(struct names *names)
 	for (int l = 0; l < m->ma_nchunklists; l++)
 		names_add_one(names, m->ma_chunks[l], sizeof(*m->ma_chunks[l]),
 		    "pv_chunks", l, chunks_fields);
-	TAILQ_FOREACH (pm, &m->ma_pmaps, pm_zone_all)
+	TAILQ_FOREACH (pm, &m->ma_pmaps, pm_zone_all) {
+		if (pm->pm_live)
+			add_root(names, pm->pm_root_page, (int)i);
 		names_add_one(names, pm, sizeof(*pm), "pmap", i++, pmap_fields);
+	}
 	names_add_one(
 	    names, m->ma_di, sizeof(*m->ma_di), "pmap_di", -1, di_fields);
 	if (m->ma_mmu != NULL)
