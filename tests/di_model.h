@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "mutants.h"
+
 #define NTHREADS 3
 /* Of the first two threads; the third goes once. */
 #define NROUNDS 2
@@ -34,10 +36,7 @@
 
 enum mutant {
 	CORRECT,
-#define MUTANT(name, text) name,
-	MUTANTS(MUTANT)
-#undef MUTANT
-	NMUTANTS
+	MUTANTS(MUTANT_PLAIN) NMUTANTS
 };
 
 enum pc {

@@ -15,16 +15,9 @@
 
 #include <cmocka.h>
 
-#include "model_walk.h"
-
-#define NTHREADS 3
-#define NROUNDS  2
+#include "lock_model.h"
 
 #define C 0x80u /* contested; below it 1 + the owner, 0: free */
-
-#define PORTABLE 0x1u /* caught in the portable form */
-#define SECTION  0x2u /* caught in the restartable form */
-#define BOTH     (PORTABLE | SECTION)
 
 #define MUTANTS(X)                                                             \
 	X(LOCK_IS_NOT_ATOMIC, BOTH, "load and store instead of CAS")           \
@@ -48,20 +41,10 @@
 
 enum mutant {
 	CORRECT,
-#define MUTANT(name, forms, text) name,
-	MUTANTS(MUTANT)
-#undef MUTANT
-	NMUTANTS
+	MUTANTS(MUTANT_NAME) NMUTANTS
 };
 
-static const struct {
-	const char *text;
-	unsigned forms;
-} mutants[NMUTANTS] = {
-#define MUTANT(name, forms, text) [name] = { text, forms },
-	MUTANTS(MUTANT)
-#undef MUTANT
-};
+static const struct mutant_row mutants[] = { MUTANTS(MUTANT_ROW) };
 
 enum pc {
 	LOCK_CAS,     /* mtx_word_trylock() */
@@ -108,41 +91,12 @@ struct model_thread {
 
 struct state {
 	uint8_t s_word;
-	uint8_t s_chain; /* 1 + holder of the chain lock, 0: free */
-	uint8_t s_queue[NTHREADS];
-	uint8_t s_queued;
+	struct lm_queue s_q;
 	struct model_thread s_td[NTHREADS];
 };
 
 static enum mutant mutant;
 static bool portable;
-
-static bool
-queued(const struct state *s, unsigned t)
-{
-	for (unsigned i = 0; i < s->s_queued; i++) {
-		if (s->s_queue[i] == t)
-			return (true);
-	}
-	return (false);
-}
-
-static bool
-take_chain(struct state *s, unsigned t)
-{
-	if (s->s_chain != 0)
-		return (false);
-	s->s_chain = (uint8_t)(t + 1);
-	return (true);
-}
-
-/* Does not unlock what it has not locked: a mutant may not have. */
-static void
-drop_chain(struct state *s, unsigned t)
-{
-	if (s->s_chain == t + 1)
-		s->s_chain = 0;
-}
 
 static void
 next_round(struct model_thread *mt)
@@ -187,25 +141,23 @@ signal_first(struct state *s, unsigned t)
 {
 	struct model_thread *mt = &s->s_td[t], *other;
 
-	for (unsigned i = 0; i < s->s_queued; i++) {
-		other = &s->s_td[s->s_queue[i]];
+	for (unsigned i = 0; i < s->s_q.lq_n; i++) {
+		other = &s->s_td[s->s_q.lq_td[i]];
 		if (other->mt_lent != t + 1)
 			continue;
 		other->mt_lent = 0;
 		if (mutant == LOAN_IS_KEPT ||
 		    (mutant == RETURNS_ONE_LOAN && i > 0))
 			continue;
-		mt->mt_returns |= (uint8_t)(1u << s->s_queue[i]);
+		mt->mt_returns |= (uint8_t)(1u << s->s_q.lq_td[i]);
 	}
-	if (s->s_queued == 0 || mutant == RELEASE_TAKES_NOBODY ||
-	    s->s_td[s->s_queue[0]].mt_lent != 0)
+	if (s->s_q.lq_n == 0 || mutant == RELEASE_TAKES_NOBODY ||
+	    s->s_td[s->s_q.lq_td[0]].mt_lent != 0)
 		return;
-	mt->mt_woke = (uint8_t)(s->s_queue[0] + 1);
-	s->s_queued--;
-	memmove(s->s_queue, s->s_queue + 1, s->s_queued);
-	s->s_queue[s->s_queued] = 0;
+	mt->mt_woke = (uint8_t)(s->s_q.lq_td[0] + 1);
+	lm_dequeue(&s->s_q, s->s_q.lq_td[0]);
 	s->s_td[mt->mt_woke - 1].mt_told =
-	    s->s_queued > 0 && mutant != NOT_TOLD_OF_REST;
+	    s->s_q.lq_n > 0 && mutant != NOT_TOLD_OF_REST;
 }
 
 static bool
@@ -259,13 +211,13 @@ step_mark(struct state *s, unsigned t)
 
 	switch ((enum pc)mt->mt_pc) {
 	case BLOCK_CHAIN:
-		if (!take_chain(s, t))
+		if (!lm_take_chain(&s->s_q, t))
 			return (false);
 		mt->mt_pc = BLOCK_LOAD;
 		return (true);
 	case BLOCK_LOAD:
 		if (s->s_word == 0 && mutant != BLOCK_IGNORES_FREE) {
-			drop_chain(s, t);
+			lm_drop_chain(&s->s_q, t);
 			mt->mt_pc = HARD_LOAD;
 		} else if ((s->s_word & C) != 0 || mutant == BLOCK_SETS_NO_C ||
 		    s->s_word == 0) {
@@ -284,7 +236,7 @@ step_mark(struct state *s, unsigned t)
 			    ? BLOCK_QUEUE
 			    : BLOCK_FENCE;
 		} else {
-			drop_chain(s, t);
+			lm_drop_chain(&s->s_q, t);
 			mt->mt_pc = HARD_LOAD;
 		}
 		return (true);
@@ -300,21 +252,15 @@ step_mark(struct state *s, unsigned t)
 		if (s->s_word > C) {
 			mt->mt_pc = BLOCK_QUEUE;
 		} else {
-			drop_chain(s, t);
+			lm_drop_chain(&s->s_q, t);
 			mt->mt_pc = HARD_LOAD;
 		}
 		return (true);
 	case BLOCK_QUEUE:
-		if (mt->mt_again != 0) {
-			memmove(s->s_queue + 1, s->s_queue, s->s_queued);
-			s->s_queue[0] = (uint8_t)t;
-		} else {
-			s->s_queue[s->s_queued] = (uint8_t)t;
-		}
-		s->s_queued++;
+		lm_enqueue(&s->s_q, t, mt->mt_again != 0);
 		mt->mt_told = 0;
 		mt->mt_bits = 0;
-		mt->mt_pc = s->s_queue[0] == t ? LEND : BLOCK_UNLOCK;
+		mt->mt_pc = s->s_q.lq_td[0] == t ? LEND : BLOCK_UNLOCK;
 		return (true);
 	default:
 		return (false);
@@ -335,7 +281,7 @@ step_sleep(struct state *s, unsigned t)
 		mt->mt_pc = BLOCK_UNLOCK;
 		return (true);
 	case BLOCK_UNLOCK:
-		drop_chain(s, t);
+		lm_drop_chain(&s->s_q, t);
 		mt->mt_pc = mt->mt_lent != 0 ? LENDING : ASLEEP;
 		return (true);
 	case ASLEEP:
@@ -353,13 +299,13 @@ step_sleep(struct state *s, unsigned t)
 			mt->mt_pc = LOOK_CHAIN;
 		return (true);
 	case LOOK_CHAIN:
-		if (!take_chain(s, t))
+		if (!lm_take_chain(&s->s_q, t))
 			return (false);
-		if (!queued(s, t)) {
-			drop_chain(s, t);
+		if (!lm_queued(&s->s_q, t)) {
+			lm_drop_chain(&s->s_q, t);
 			mt->mt_pc = ASLEEP;
 		} else {
-			mt->mt_pc = s->s_queue[0] == t ? LEND : BLOCK_UNLOCK;
+			mt->mt_pc = s->s_q.lq_td[0] == t ? LEND : BLOCK_UNLOCK;
 		}
 		return (true);
 	default:
@@ -404,12 +350,12 @@ step_unlock(struct state *s, unsigned t, unsigned choice)
 		mt->mt_pc = HELD_CHAIN;
 		return (true);
 	case HELD_CHAIN:
-		if (!take_chain(s, t))
+		if (!lm_take_chain(&s->s_q, t))
 			return (false);
 		if (choice > 0 && mutant == HAND_TO_THE_NEXT) {
-			if (s->s_queued < 2)
+			if (s->s_q.lq_n < 2)
 				return (false);
-			mt->mt_v = s->s_queue[1] + 1;
+			mt->mt_v = s->s_q.lq_td[1] + 1;
 			signal_first(s, t);
 			mt->mt_pc = HELD_RELEASE;
 			return (true);
@@ -421,7 +367,7 @@ step_unlock(struct state *s, unsigned t, unsigned choice)
 		if (mt->mt_woke == 0)
 			return (false);
 		mt->mt_v = mt->mt_woke;
-		if (s->s_queued > 0 && mutant != HAND_FORGETS_REST)
+		if (s->s_q.lq_n > 0 && mutant != HAND_FORGETS_REST)
 			mt->mt_v |= C;
 		s->s_td[mt->mt_woke - 1].mt_handed = 1;
 		return (true);
@@ -430,7 +376,7 @@ step_unlock(struct state *s, unsigned t, unsigned choice)
 		mt->mt_v = 0;
 		if (other != NULL && other->mt_handed != 0)
 			other->mt_handed = 2;
-		drop_chain(s, t);
+		lm_drop_chain(&s->s_q, t);
 		mt->mt_pc = WAKE_RUN;
 		return (true);
 	case WAKE_RUN:
@@ -492,12 +438,13 @@ complaint(const void *state)
 		if (mt->mt_pc == LENDING && mt->mt_lent != 0 &&
 		    s->s_word != (C | mt->mt_lent))
 			return ("a loan to one who does not come");
-		if (!queued(s, t) && (mt->mt_bits != 0 || mt->mt_told != 0))
+		if (!lm_queued(&s->s_q, t) &&
+		    (mt->mt_bits != 0 || mt->mt_told != 0))
 			comes = true; /* woken, and told */
 	}
 	if (owners > 1)
 		return ("two threads own the word");
-	if (s->s_queued > 0 && s->s_chain == 0 && !comes)
+	if (s->s_q.lq_n > 0 && s->s_q.lq_chain == 0 && !comes)
 		return ("a thread on the queue is forgotten");
 	return (NULL);
 }
@@ -516,73 +463,30 @@ all_done(const void *state, const char **wrongp)
 	return (true);
 }
 
-static const char *
-walk(size_t *np)
-{
-	const struct model_walk mw = {
-		.mw_size = sizeof(struct state),
-		.mw_nthreads = NTHREADS,
-		.mw_step = step,
-		.mw_complaint = complaint,
-		.mw_done = all_done,
-	};
-	struct state first;
-
-	memset(&first, 0, sizeof(first));
-	return (model_walk(&mw, &first, np));
-}
-
 static void
-protocol_holds_in_every_interleaving(void **state)
+set(unsigned id, bool form)
 {
-	const char *wrong;
-	size_t n;
-
-	(void)state;
-	mutant = CORRECT;
-	for (int form = 0; form < 2; form++) {
-		portable = form == 0;
-		wrong = walk(&n);
-		print_message("%s release: %zu states\n",
-		    portable ? "portable" : "restartable", n);
-		if (wrong != NULL)
-			fail_msg("%s", wrong);
-		assert_true(n > 1000);
-	}
-}
-
-static void
-every_mutant_is_caught(void **state)
-{
-	const char *wrong;
-	unsigned alive = 0;
-	size_t n;
-
-	(void)state;
-	for (mutant = CORRECT + 1; mutant < NMUTANTS; mutant++) {
-		for (int form = 0; form < 2; form++) {
-			portable = form == 0;
-			if ((mutants[mutant].forms &
-				(portable ? PORTABLE : SECTION)) == 0)
-				continue;
-			wrong = walk(&n);
-			print_message("%s, %s: %s\n", mutants[mutant].text,
-			    portable ? "portable" : "restartable",
-			    wrong != NULL ? wrong : "NOT CAUGHT");
-			if (wrong == NULL)
-				alive++;
-		}
-	}
-	assert_int_equal(alive, 0);
+	mutant = (enum mutant)id;
+	portable = form;
 }
 
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(protocol_holds_in_every_interleaving),
-		cmocka_unit_test(every_mutant_is_caught),
+	static const struct state first;
+	static const struct lock_model lm = {
+		.lm_walk = {
+			.mw_size = sizeof(struct state),
+			.mw_nthreads = NTHREADS,
+			.mw_step = step,
+			.mw_complaint = complaint,
+			.mw_done = all_done,
+		},
+		.lm_first = &first,
+		.lm_mutants = mutants,
+		.lm_nmutants = NMUTANTS - 1,
+		.lm_set = set,
 	};
 
-	return (cmocka_run_group_tests(tests, NULL, NULL));
+	return (lock_model_main(&lm));
 }

@@ -27,12 +27,10 @@
 
 /* In front of mtx.h, whose inline functions are walked. */
 #include "code_walk_hooks.h"
+#include "code_walk_program.h"
 #include "lock/mtx.h"
 #include "lock/turnstile.h"
-
-#define PORTABLE 0x1u /* caught in the portable form */
-#define SECTION  0x2u /* caught in the restartable form */
-#define BOTH     (PORTABLE | SECTION)
+#include "mutants.h"
 
 #define MUTANTS(X)                                                             \
 	X(CAS_IS_TWO_STEPS, BOTH, "compares and sets in two steps")            \
@@ -48,20 +46,10 @@
 
 enum mutant {
 	CORRECT,
-#define MUTANT(name, forms, text) name,
-	MUTANTS(MUTANT)
-#undef MUTANT
-	NMUTANTS
+	MUTANTS(MUTANT_NAME) NMUTANTS
 };
 
-static const struct {
-	const char *text;
-	unsigned forms;
-} mutants[NMUTANTS] = {
-#define MUTANT(name, forms, text) [name] = { text, forms },
-	MUTANTS(MUTANT)
-#undef MUTANT
-};
+static const struct mutant_row mutants[] = { MUTANTS(MUTANT_ROW) };
 
 enum doing {
 	NOTHING,
@@ -76,8 +64,6 @@ struct ghost {
 };
 
 static struct ghost ghosts[CW_THREADS_MAX];
-static const char *programs[CW_THREADS_MAX];
-static unsigned nthreads;
 static enum mutant mutant;
 static struct mtx m;
 
@@ -110,7 +96,7 @@ lock(void)
 static void
 body(unsigned t)
 {
-	for (const char *p = programs[t]; *p != '\0'; p++) {
+	for (const char *p = cwp_programs[t]; *p != '\0'; p++) {
 		if (*p == 't') {
 			if (!mtx_trylock(&m))
 				continue;
@@ -136,7 +122,7 @@ owner(uint64_t v)
 static bool
 somebody_comes(void)
 {
-	for (unsigned t = 0; t < nthreads; t++) {
+	for (unsigned t = 0; t < cwp_nthreads; t++) {
 		if (ghosts[t].g_doing == LOCK && cwl_td[t].td_turnstile != NULL)
 			return (true);
 	}
@@ -149,7 +135,7 @@ complaint(void)
 	unsigned owners = 0;
 	uint64_t v = cwl_word();
 
-	for (unsigned t = 0; t < nthreads; t++) {
+	for (unsigned t = 0; t < cwp_nthreads; t++) {
 		if (ghosts[t].g_holds == 0)
 			continue;
 		owners++;
@@ -228,20 +214,20 @@ change(uint64_t from, uint64_t to)
 	return (NULL);
 }
 
-/* Programs of up to CW_THREADS_MAX threads, separated by blanks. */
 static const char *
 walk(const char *text, bool portable, const int *pris, size_t *np)
 {
-	const char *wrong;
-	char copy[32];
+	static const struct cwp_walk cwp = {
+		.cwp_lock = &m,
+		.cwp_lock_size = sizeof(m),
+		.cwp_word = &m.mtx_lock,
+		.cwp_ghosts = ghosts,
+		.cwp_ghosts_size = sizeof(ghosts),
+		.cwp_body = body,
+		.cwp_complaint = complaint,
+		.cwp_end = end,
+	};
 
-	assert_true(strlen(text) < sizeof(copy));
-	(void)strcpy(copy, text);
-	nthreads = 0;
-	for (char *p = strtok(copy, " "); p != NULL; p = strtok(NULL, " "))
-		programs[nthreads++] = p;
-
-	memset(ghosts, 0, sizeof(ghosts));
 	mtx_init(&m, "test", MTX_RECURSE);
 	cwl_bends = (struct cwl_bends){
 		.cb_load = bend_load,
@@ -255,27 +241,8 @@ walk(const char *text, bool portable, const int *pris, size_t *np)
 	cwl_asym = !portable;
 	cwl_hands = hands;
 	cwl_change = change;
-	cwl_begin(pris, nthreads, &m, sizeof(m), &m.mtx_lock);
-	cw_region(ghosts, sizeof(ghosts));
-	wrong = code_walk(
-	    &(struct code_walk){
-		.cw_nthreads = nthreads,
-		.cw_body = body,
-		.cw_switch = cwl_switch,
-		.cw_complaint = complaint,
-		.cw_end = end,
-	    },
-	    np);
-	cwl_end();
-	return (wrong);
+	return (cwp_walk(&cwp, text, pris, np));
 }
-
-/* Which of the threads are more urgent. */
-static const int pris[][CW_THREADS_MAX] = {
-	{ PRI_DEFAULT, PRI_DEFAULT, PRI_DEFAULT },
-	{ 120, 110, 100 },
-};
-#define NPRIS (sizeof(pris) / sizeof(pris[0]))
 
 static void
 protocol_holds_in_every_interleaving(void **state)
@@ -283,17 +250,19 @@ protocol_holds_in_every_interleaving(void **state)
 	static const char *const texts[] = { "LLL LLL", "CC CC", "tL Lt",
 		"L L L", "C L L", "t L C", "LL L L" };
 	const char *wrong;
+	unsigned form;
 	size_t n;
 
 	(void)state;
 	mutant = CORRECT;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		for (unsigned how = 0; how < 2 * NPRIS; how++) {
-			wrong = walk(texts[i], how % 2 == 0, pris[how / 2], &n);
+		for (unsigned how = 0; how < 2 * CWP_NPRIS; how++) {
+			form = how % 2 == 0 ? PORTABLE : SECTION;
+			wrong = walk(
+			    texts[i], form == PORTABLE, cwp_pris[how / 2], &n);
 			print_message("%s, %s release, priorities %u: "
 				      "%zu states\n",
-			    texts[i], how % 2 == 0 ? "portable" : "restartable",
-			    how / 2, n);
+			    texts[i], mutant_form(form), how / 2, n);
 			if (wrong != NULL)
 				fail_msg("%s", wrong);
 			assert_true(n > 50);
@@ -301,35 +270,28 @@ protocol_holds_in_every_interleaving(void **state)
 	}
 }
 
-static void
-every_mutant_is_caught(void **state)
+static const char *
+walk_mutant(unsigned id, unsigned form)
 {
 	static const char *const texts[] = { "L L", "C L", "L L L", "C L L",
 		"LL LL", "LL L L" };
-	const char *wrong;
-	unsigned alive = 0;
+	const char *wrong = NULL;
 	size_t n;
 
+	mutant = (enum mutant)id;
+	for (size_t i = 0;
+	     wrong == NULL && i < CWP_NPRIS * sizeof(texts) / sizeof(texts[0]);
+	     i++)
+		wrong = walk(texts[i / CWP_NPRIS], form == PORTABLE,
+		    cwp_pris[i % CWP_NPRIS], &n);
+	return (wrong);
+}
+
+static void
+every_mutant_is_caught(void **state)
+{
 	(void)state;
-	for (mutant = CORRECT + 1; mutant < NMUTANTS; mutant++) {
-		for (int form = 0; form < 2; form++) {
-			if ((mutants[mutant].forms &
-				(form == 0 ? PORTABLE : SECTION)) == 0)
-				continue;
-			wrong = NULL;
-			for (size_t i = 0; wrong == NULL &&
-			     i < NPRIS * sizeof(texts) / sizeof(texts[0]);
-			     i++)
-				wrong = walk(texts[i / NPRIS], form == 0,
-				    pris[i % NPRIS], &n);
-			print_message("%s, %s: %s\n", mutants[mutant].text,
-			    form == 0 ? "portable" : "restartable",
-			    wrong != NULL ? wrong : "NOT CAUGHT");
-			if (wrong == NULL)
-				alive++;
-		}
-	}
-	assert_int_equal(alive, 0);
+	mutants_are_caught(mutants, NMUTANTS - 1, walk_mutant);
 }
 
 int

@@ -32,25 +32,16 @@
 
 #include <cmocka.h>
 
-#include "code_walk_lock.h"
 #include "lock/rwlock.h"
 #include "lock/sx.h"
 #include "rw_word_walk.h"
 
 struct ghost rww_ghosts[CW_THREADS_MAX];
-static const char *programs[CW_THREADS_MAX];
-static unsigned nthreads;
 static bool is_sx;
 static union {
 	struct rwlock rw;
 	struct sx sx;
 } lock;
-
-static _Atomic uint64_t *
-word(void)
-{
-	return (is_sx ? &lock.sx.sx_lock : &lock.rw.rw_lock);
-}
 
 static void
 unlock(void)
@@ -134,7 +125,7 @@ downgrade(void)
 static void
 body(unsigned t)
 {
-	for (const char *p = programs[t]; *p != '\0'; p++) {
+	for (const char *p = cwp_programs[t]; *p != '\0'; p++) {
 		switch (*p) {
 		case 'R':
 		case 'N':
@@ -236,7 +227,7 @@ change(uint64_t from, uint64_t to)
 static bool
 somebody_spins(void)
 {
-	for (unsigned t = 0; t < nthreads; t++) {
+	for (unsigned t = 0; t < cwp_nthreads; t++) {
 		if (rww_ghosts[t].g_doing == WLOCK &&
 		    cwl_td[t].td_turnstile != NULL)
 			return (true);
@@ -250,7 +241,7 @@ complaint(void)
 	unsigned readers = 0, writers = 0;
 	uint64_t v = cwl_word();
 
-	for (unsigned t = 0; t < nthreads; t++) {
+	for (unsigned t = 0; t < cwp_nthreads; t++) {
 		if (rww_ghosts[t].g_doing != UPGRADE)
 			readers += rww_ghosts[t].g_reads;
 		writers += rww_ghosts[t].g_writes;
@@ -280,7 +271,7 @@ end(void)
 {
 	if (cwl_word() != 0)
 		return ("the word is not bare in the end");
-	for (unsigned t = 0; t < nthreads; t++) {
+	for (unsigned t = 0; t < cwp_nthreads; t++) {
 		if (cwl_td[t].td_rw_rlocks != 0 || cwl_td[t].td_sx_slocks != 0)
 			return ("a thread counts holds that it does not have");
 	}
@@ -294,20 +285,20 @@ looks(uint64_t v)
 	return (rww_self()->g_doing == WLOCK && rw_readers(v) > 0 ? 2 : 0);
 }
 
-/* Programs of up to CW_THREADS_MAX threads, separated by blanks. */
 static const char *
 walk(const char *text, bool sx, const int *pris, size_t *np)
 {
-	const char *wrong;
-	char copy[32];
+	const struct cwp_walk cwp = {
+		.cwp_lock = &lock,
+		.cwp_lock_size = sizeof(lock),
+		.cwp_word = sx ? &lock.sx.sx_lock : &lock.rw.rw_lock,
+		.cwp_ghosts = rww_ghosts,
+		.cwp_ghosts_size = sizeof(rww_ghosts),
+		.cwp_body = body,
+		.cwp_complaint = complaint,
+		.cwp_end = end,
+	};
 
-	assert_true(strlen(text) < sizeof(copy));
-	(void)strcpy(copy, text);
-	nthreads = 0;
-	for (char *p = strtok(copy, " "); p != NULL; p = strtok(NULL, " "))
-		programs[nthreads++] = p;
-
-	memset(rww_ghosts, 0, sizeof(rww_ghosts));
 	memset(&lock, 0, sizeof(lock));
 	is_sx = sx;
 	if (sx)
@@ -317,27 +308,8 @@ walk(const char *text, bool sx, const int *pris, size_t *np)
 	rww_bend();
 	cwl_looks = looks;
 	cwl_change = change;
-	cwl_begin(pris, nthreads, &lock, sizeof(lock), word());
-	cw_region(rww_ghosts, sizeof(rww_ghosts));
-	wrong = code_walk(
-	    &(struct code_walk){
-		.cw_nthreads = nthreads,
-		.cw_body = body,
-		.cw_switch = cwl_switch,
-		.cw_complaint = complaint,
-		.cw_end = end,
-	    },
-	    np);
-	cwl_end();
-	return (wrong);
+	return (cwp_walk(&cwp, text, pris, np));
 }
-
-/* Which of the threads are more urgent. */
-static const int pris[][CW_THREADS_MAX] = {
-	{ PRI_DEFAULT, PRI_DEFAULT, PRI_DEFAULT },
-	{ 120, 110, 100 },
-};
-#define NPRIS (sizeof(pris) / sizeof(pris[0]))
 
 static void
 must_hold(const char *text, bool sx)
@@ -347,8 +319,8 @@ must_hold(const char *text, bool sx)
 
 	rww_mutant = CORRECT;
 	/* An sx lends nothing: priorities make no difference. */
-	for (unsigned i = 0; i < (sx ? 1 : NPRIS); i++) {
-		wrong = walk(text, sx, pris[i], &n);
+	for (unsigned i = 0; i < (sx ? 1 : CWP_NPRIS); i++) {
+		wrong = walk(text, sx, cwp_pris[i], &n);
 		if (wrong != NULL)
 			fail_msg("%s, %s, priorities %u: %s", sx ? "sx" : "rw",
 			    text, i, wrong);
@@ -409,33 +381,32 @@ three_threads(void **state)
 	must_hold("W D U", true);
 }
 
-static void
-every_mutant_is_caught(void **state)
+static const char *
+walk_mutant(unsigned id, unsigned form)
 {
 	static const char *const texts[] = { "W W", "R W", "W R", "N W", "U W",
 		"U U", "D W", "D R", "R W W", "R R W", "D R W", "U R W",
 		"W W W", "U W W", "R W D" };
-	const char *text, *wrong;
-	unsigned alive = 0;
+	const char *wrong = NULL;
 	size_t n;
 
+	(void)form;
+	rww_mutant = (enum mutant)id;
+	for (size_t i = 0;
+	     wrong == NULL && i < CWP_NPRIS * sizeof(texts) / sizeof(texts[0]);
+	     i++)
+		wrong = walk(
+		    texts[i / CWP_NPRIS], false, cwp_pris[i % CWP_NPRIS], &n);
+	return (wrong);
+}
+
+static void
+every_mutant_is_caught(void **state)
+{
+	static const struct mutant_row rows[] = { MUTANTS(MUTANT_PLAIN_ROW) };
+
 	(void)state;
-	for (rww_mutant = CORRECT + 1; rww_mutant < NMUTANTS; rww_mutant++) {
-		wrong = NULL;
-		text = "";
-		for (size_t i = 0;
-		     i < NPRIS * sizeof(texts) / sizeof(texts[0]) &&
-		     wrong == NULL;
-		     i++) {
-			text = texts[i / NPRIS];
-			wrong = walk(text, false, pris[i % NPRIS], &n);
-		}
-		print_message("%s: %s%s%s\n", rww_mutants[rww_mutant],
-		    wrong != NULL ? wrong : "NOT CAUGHT", ", with ", text);
-		if (wrong == NULL)
-			alive++;
-	}
-	assert_int_equal(alive, 0);
+	mutants_are_caught(rows, NMUTANTS - 1, walk_mutant);
 }
 
 int

@@ -5,12 +5,6 @@
 #include "lock/rw_word.h"
 #include "rw_word_walk.h"
 
-const char *const rww_mutants[NMUTANTS] = {
-#define MUTANT(name, text) [name] = text,
-	MUTANTS(MUTANT)
-#undef MUTANT
-};
-
 enum mutant rww_mutant;
 
 /* Bits that the calling thread does not see, in what it does now. */

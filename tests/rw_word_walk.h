@@ -9,7 +9,8 @@
 
 #include <stdint.h>
 
-#include "code_walk_lock.h"
+#include "code_walk_program.h"
+#include "mutants.h"
 
 #define MUTANTS(X)                                                             \
 	X(CAS_IS_TWO_STEPS, "compares and sets in two steps")                  \
@@ -38,10 +39,7 @@
 
 enum mutant {
 	CORRECT,
-#define MUTANT(name, text) name,
-	MUTANTS(MUTANT)
-#undef MUTANT
-	NMUTANTS
+	MUTANTS(MUTANT_PLAIN) NMUTANTS
 };
 
 enum doing {
@@ -63,7 +61,6 @@ struct ghost {
 
 extern struct ghost rww_ghosts[CW_THREADS_MAX];
 extern enum mutant rww_mutant;
-extern const char *const rww_mutants[NMUTANTS];
 
 /* Of curthread(). */
 static inline struct ghost *
