@@ -19,6 +19,8 @@
  * ThreadSanitizer does not see the instruction.  A swap that succeeds is told to
  * it as a release before and an acquire after, on each of the words, which is
  * where acquire loads of that word find it.
+ *
+ * In a virtual machine the swap is a call, since it is an event there.
  */
 
 #include <stdatomic.h>
@@ -33,7 +35,23 @@ struct cas2 {
 };
 _Static_assert(sizeof(struct cas2) == 16, "what the instruction swaps");
 
-#if defined(__x86_64__)
+#if defined(PMAPSIM_VIRTUAL)
+
+bool virt_cas2(void *p, uint64_t olo, uint64_t ohi, uint64_t lo, uint64_t hi);
+
+static inline bool
+cas2_supported(void)
+{
+	return (true);
+}
+
+static inline bool
+cas2_insn(struct cas2 *p, uint64_t olo, uint64_t ohi, uint64_t lo, uint64_t hi)
+{
+	return (virt_cas2(p, olo, ohi, lo, hi));
+}
+
+#elif defined(__x86_64__)
 
 bool cas2_supported(void);
 
