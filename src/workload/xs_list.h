@@ -26,7 +26,38 @@
 	X(rw_change)                                                           \
 	X(rw_nest)                                                             \
 	X(rw_try)                                                              \
-	X(sx_mixed)
+	X(sx_mixed)                                                            \
+	X(scan_remove)                                                         \
+	X(scan_reuse)                                                          \
+	X(scan_pmap)                                                           \
+	X(scan_two)                                                            \
+	X(scan_write)                                                          \
+	X(enter_two)                                                           \
+	X(enter_replace)                                                       \
+	X(enter_claim)                                                         \
+	X(exit_scan)                                                           \
+	X(exit_super)                                                          \
+	X(promote_look)                                                        \
+	X(promote_scan)                                                        \
+	X(demote_scan)                                                         \
+	X(demote_look)                                                         \
+	X(di_list)                                                             \
+	X(di_blocks)                                                           \
+	X(di_free)                                                             \
+	X(di_clean)                                                            \
+	X(tlb_load)                                                            \
+	X(tlb_reuse)                                                           \
+	X(tlb_protect)                                                         \
+	X(tlb_dirty)                                                           \
+	X(tlb_table)                                                           \
+	X(reclaim_pass)                                                        \
+	X(reclaim_exit)                                                        \
+	X(copy_fault)                                                          \
+	X(page_alloc)                                                          \
+	X(page_wait)                                                           \
+	X(page_wait_min)                                                       \
+	X(reserv_break)                                                        \
+	X(reserv_run)
 
 #define XS_EXTERN(name) extern const struct xs_scenario xs_##name;
 XS_LIST(XS_EXTERN)

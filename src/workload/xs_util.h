@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "pmap/pmap_var.h"
+#include "pmapsim/mmu.h"
 #include "pmapsim/vm_phys.h"
 #include "workload/xs.h"
 

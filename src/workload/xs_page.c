@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Free memory: nobody is given a page that another has, pages that are put
+ * together are found, and who waits for one is woken when one is freed.
+ */
+
+#include "workload/xs_list.h"
+#include "workload/xs_util.h"
+
+static const char *const designs[] = { "sparse/gen2", NULL };
+
+#define LIMIT  64 /* pages that are free */
+#define NTAKEN 2
+
+struct page {
+	struct vm_page *pa_hoard; /* main's, through q_next */
+	struct vm_page *pa_last;  /* a thread's: what it frees */
+	struct vm_page *pa_more;
+};
+
+static struct vm_page *
+try_page(struct xs_run *run)
+{
+	struct vm_page *m = vm_phys_page_alloc(run->xr_machine, 0, 0);
+	uint64_t *p;
+
+	if (m != NULL) {
+		/* Plain: who has it at the same time, races with us. */
+		p = vm_phys_dmap(run->xr_machine, VM_PAGE_TO_PHYS(m));
+		*p = VM_PAGE_TO_PHYS(m);
+	}
+	return (m);
+}
+
+static void
+body_alloc(struct xs_run *run, unsigned i)
+{
+	struct vm_page *m[NTAKEN], *big;
+
+	if (i == 2) {
+		big = vm_phys_page_alloc(run->xr_machine, 0, 3);
+		if (big != NULL)
+			vm_phys_page_free(run->xr_machine, big, 3);
+	}
+	for (unsigned k = 0; k < NTAKEN; k++)
+		m[k] = try_page(run);
+	for (unsigned k = 0; k < NTAKEN; k++) {
+		if (m[k] == NULL)
+			xs_fail(run, "thread %u: out of pages", i);
+		else
+			vm_phys_page_free(run->xr_machine, m[k], 0);
+	}
+}
+
+const struct xs_scenario xs_page_alloc = {
+	.xs_name = "page-alloc",
+	.xs_descr = "three threads allocate and free pages",
+	.xs_threads = 3,
+	.xs_designs = designs,
+	.xs_limit_pages = LIMIT,
+	.xs_body = body_alloc,
+};
+
+/* All pages are taken; two of them by the thread that gives them back. */
+static int
+setup_wait(struct xs_run *run)
+{
+	struct page *pa = xs_alloc(run, sizeof(*pa));
+	struct vm_page *m;
+
+	while ((m = vm_phys_page_alloc(run->xr_machine, 0, 0)) != NULL) {
+		m->q_next = pa->pa_hoard;
+		pa->pa_hoard = m;
+	}
+	pa->pa_last = pa->pa_hoard;
+	pa->pa_more = pa->pa_last->q_next;
+	pa->pa_hoard = pa->pa_more->q_next;
+	run->xr_state = pa;
+	return (0);
+}
+
+static void
+teardown_wait(struct xs_run *run)
+{
+	struct page *pa = run->xr_state;
+	struct vm_page *m;
+
+	while ((m = pa->pa_hoard) != NULL) {
+		pa->pa_hoard = m->q_next;
+		vm_phys_page_free(run->xr_machine, m, 0);
+	}
+}
+
+static void
+get_and_put(struct xs_run *run)
+{
+	struct vm_phys *vp = run->xr_machine->ma_vp;
+	struct vm_page *m;
+	uint64_t since;
+
+	for (;;) {
+		since = vm_wait_token(vp);
+		m = try_page(run);
+		if (m != NULL)
+			break;
+		vm_wait(vp, since);
+	}
+	vm_phys_page_free(run->xr_machine, m, 0);
+}
+
+/* Whether it is there before the wait begins, or comes after that. */
+static void
+body_wait(struct xs_run *run, unsigned i)
+{
+	struct page *pa = run->xr_state;
+
+	if (i == 0) {
+		vm_phys_page_free(run->xr_machine, pa->pa_last, 0);
+		vm_phys_page_free(run->xr_machine, pa->pa_more, 0);
+	} else {
+		get_and_put(run);
+	}
+}
+
+const struct xs_scenario xs_page_wait = {
+	.xs_name = "page-wait",
+	.xs_descr = "two wait for memory while a third frees some",
+	.xs_threads = 3,
+	.xs_designs = designs,
+	.xs_limit_pages = LIMIT,
+	.xs_setup = setup_wait,
+	.xs_body = body_wait,
+	.xs_teardown = teardown_wait,
+};
+
+/* One waits for two pages, and another tries for a run meanwhile. */
+static void
+body_wait_min(struct xs_run *run, unsigned i)
+{
+	struct page *pa = run->xr_state;
+	struct vm_page *m;
+
+	if (i == 0) {
+		vm_phys_page_free(run->xr_machine, pa->pa_last, 0);
+		vm_phys_page_free(run->xr_machine, pa->pa_more, 0);
+	} else if (i == 1) {
+		vm_wait_min(run->xr_machine->ma_vp, 2);
+	} else {
+		m = vm_phys_page_alloc(run->xr_machine, 0, 1);
+		if (m != NULL)
+			vm_phys_page_free(run->xr_machine, m, 1);
+	}
+}
+
+const struct xs_scenario xs_page_wait_min = {
+	.xs_name = "page-wait-min",
+	.xs_descr = "one waits for two pages, another tries for a run of two",
+	.xs_threads = 3,
+	.xs_designs = designs,
+	.xs_limit_pages = LIMIT,
+	.xs_setup = setup_wait,
+	.xs_body = body_wait_min,
+	.xs_teardown = teardown_wait,
+};

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * pv chunks are short: who wants one takes the entries of others, while these
+ * enter, wire, remove and end.  See pmap/pv_reclaim.c.
+ */
+
+#include "workload/xs_list.h"
+#include "workload/xs_util.h"
+
+static const char *const designs[] = { "sparse/gen2",
+	"hashed/mtx8+locks=1+di=mutex", "sparse/gen1+chunks=global", NULL };
+
+#define NPMAPS 3
+
+struct reclaim_state {
+	struct pmap *re_pmap[NPMAPS]; /* by ascending address */
+	struct vm_page *re_m;
+};
+
+static void
+sort(struct pmap **pm)
+{
+	struct pmap *t;
+
+	for (unsigned i = 0; i < NPMAPS; i++) {
+		for (unsigned k = i + 1; k < NPMAPS; k++) {
+			if (pm[k] < pm[i]) {
+				t = pm[i];
+				pm[i] = pm[k];
+				pm[k] = t;
+			}
+		}
+	}
+}
+
+/* A chunk each, the first's excepted; then there are no more. */
+static int
+setup(struct xs_run *run)
+{
+	struct reclaim_state *re = xs_alloc(run, sizeof(*re));
+
+	for (unsigned i = 0; i < NPMAPS; i++)
+		re->re_pmap[i] = xs_pmap(run);
+	sort(re->re_pmap);
+	re->re_m = xs_pages(run, 0);
+	xs_enter(run, re->re_pmap[1], XS_VA, re->re_m, XS_R,
+	    XS_R | PMAP_ENTER_WIRED);
+	xs_enter(run, re->re_pmap[2], XS_VA, re->re_m, XS_RW, XS_W);
+	pmap_limit(run->xr_machine, -1, 0);
+	run->xr_state = re;
+	return (0);
+}
+
+static void
+teardown(struct xs_run *run)
+{
+	struct reclaim_state *re = run->xr_state;
+
+	pmap_limit(run->xr_machine, -1, -1);
+	for (unsigned i = 0; i < NPMAPS; i++) {
+		pmap_remove(re->re_pmap[i], 0, VM_MAXUSER_ADDRESS);
+		xs_pmap_free(re->re_pmap[i]);
+	}
+	xs_pages_free(run, re->re_m, 0);
+}
+
+static void
+enter(struct xs_run *run, unsigned n)
+{
+	struct reclaim_state *re = run->xr_state;
+
+	xs_enter(run, re->re_pmap[n], XS_VA, re->re_m, XS_R, XS_R);
+}
+
+/*
+ * The walk passes a chunk, which is wired, and waits for the pmap of the next.
+ * Meanwhile the first is freed, and another made.
+ */
+static void
+body_pass(struct xs_run *run, unsigned i)
+{
+	struct reclaim_state *re = run->xr_state;
+
+	if (i == 0) {
+		enter(run, 0);
+	} else if (i == 1) {
+		pmap_unwire(re->re_pmap[1], XS_VA, XS_VA + PAGE_SIZE);
+		pmap_remove(re->re_pmap[1], XS_VA, XS_VA + PAGE_SIZE);
+		enter(run, 1);
+	} else {
+		(void)pmap_extract(re->re_pmap[2], XS_VA);
+		(void)pmap_ts_referenced(run->xr_machine, re->re_m);
+	}
+}
+
+const struct xs_scenario xs_reclaim_pass = {
+	.xs_name = "reclaim-pass",
+	.xs_descr = "a chunk that reclaim has passed is freed",
+	.xs_threads = 3,
+	.xs_designs = designs,
+	.xs_setup = setup,
+	.xs_body = body_pass,
+	.xs_teardown = teardown,
+};
+
+/* Two walks at once, and a victim that ends. */
+static void
+body_two(struct xs_run *run, unsigned i)
+{
+	struct reclaim_state *re = run->xr_state;
+
+	if (i == 0) {
+		enter(run, 0);
+	} else if (i == 1) {
+		pmap_unwire(re->re_pmap[1], XS_VA, XS_VA + PAGE_SIZE);
+		pmap_remove_pages(re->re_pmap[1]);
+		enter(run, 1);
+	} else {
+		pmap_remove_pages(re->re_pmap[2]);
+		xs_pmap_free(re->re_pmap[2]);
+		re->re_pmap[2] = xs_pmap(run);
+		enter(run, 2);
+	}
+}
+
+const struct xs_scenario xs_reclaim_exit = {
+	.xs_name = "reclaim-exit",
+	.xs_descr = "entries are taken from processes that end",
+	.xs_threads = 3,
+	.xs_designs = designs,
+	.xs_setup = setup,
+	.xs_body = body_two,
+	.xs_teardown = teardown,
+};

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * TLBs, and caches of page tables, beside what changes under them.  A CPU that
+ * reaches a frame after it was freed is found by machine_check().
+ */
+
+#include "workload/xs_list.h"
+#include "workload/xs_util.h"
+
+static const char *const designs[] = { "sparse/gen2+tlb=assoc",
+	"sparse/gen2+tlb=assoc+ipi=mailbox", "sparse/mtx8+tlb=adversarial",
+	"sparse/gen2+tlb=direct+pcid=off", NULL };
+
+struct tlb {
+	struct pmap *tl_p;
+	struct pmap *tl_q;
+	struct vm_page *tl_m; /* NULL: freed */
+};
+
+static int
+setup(struct xs_run *run)
+{
+	struct tlb *tl = xs_alloc(run, sizeof(*tl));
+
+	tl->tl_p = xs_pmap(run);
+	tl->tl_q = xs_pmap(run);
+	tl->tl_m = xs_pages(run, 0);
+	xs_enter(run, tl->tl_p, XS_VA, tl->tl_m, XS_RW, XS_W);
+	pmap_activate(tl->tl_p, 1);
+	(void)mmu_access(run->xr_machine, 1, XS_VA, XS_R, NULL);
+	run->xr_state = tl;
+	return (0);
+}
+
+static void
+teardown(struct xs_run *run)
+{
+	struct tlb *tl = run->xr_state;
+
+	pmap_deactivate(run->xr_machine, 1);
+	pmap_remove(tl->tl_p, 0, VM_MAXUSER_ADDRESS);
+	pmap_remove(tl->tl_q, 0, VM_MAXUSER_ADDRESS);
+	xs_pmap_free(tl->tl_p);
+	xs_pmap_free(tl->tl_q);
+	if (tl->tl_m != NULL)
+		xs_pages_free(run, tl->tl_m, 0);
+}
+
+/* A CPU leaves the pmap, and loads it again, while it is told to forget. */
+static void
+body_load(struct xs_run *run, unsigned i)
+{
+	struct tlb *tl = run->xr_state;
+	struct machine *ma = run->xr_machine;
+	struct vm_page *m;
+
+	if (i == 0) {
+		pmap_remove(tl->tl_p, XS_VA, XS_VA + PAGE_SIZE);
+		m = tl->tl_m;
+		tl->tl_m = NULL;
+		xs_pages_free(run, m, 0);
+	} else {
+		pmap_activate(tl->tl_q, 1);
+		pmap_activate(tl->tl_p, 1);
+		(void)mmu_access(ma, 1, XS_VA, XS_R, NULL);
+		(void)mmu_access(ma, 1, XS_VA, XS_R, NULL);
+	}
+}
+
+/* What is stale at the end, and is used then, shows as well. */
+static void
+check_load(struct xs_run *run)
+{
+	struct tlb *tl = run->xr_state;
+
+	if (tl->tl_m == NULL &&
+	    mmu_access(run->xr_machine, 1, XS_VA, XS_R, NULL) == MMU_OK)
+		xs_fail(run, "a page that was freed is reached");
+}
+
+const struct xs_scenario xs_tlb_load = {
+	.xs_name = "tlb-load",
+	.xs_descr = "a CPU loads a pmap while another invalidates",
+	.xs_threads = 2,
+	.xs_designs = designs,
+	.xs_unfit = xs_unfit_tlb,
+	.xs_setup = setup,
+	.xs_body = body_load,
+	.xs_check = check_load,
+	.xs_teardown = teardown,
+};
+
+/* The frame is another's at once: LIFO. */
+static void
+body_reuse(struct xs_run *run, unsigned i)
+{
+	struct tlb *tl = run->xr_state;
+	struct machine *ma = run->xr_machine;
+	vm_paddr_t pa = VM_PAGE_TO_PHYS(tl->tl_m);
+
+	if (i == 0) {
+		pmap_remove(tl->tl_p, XS_VA, XS_VA + PAGE_SIZE);
+		xs_pages_free(run, tl->tl_m, 0);
+		tl->tl_m = xs_pages(run, 0);
+		xs_enter(run, tl->tl_q, XS_VA, tl->tl_m, XS_RW, XS_W);
+	} else {
+		for (unsigned n = 0; n < 2; n++)
+			(void)mmu_access(ma, 1, XS_VA, XS_W, &pa);
+	}
+}
+
+const struct xs_scenario xs_tlb_reuse = {
+	.xs_name = "tlb-reuse",
+	.xs_descr = "a frame is used again while a CPU uses its old mapping",
+	.xs_threads = 2,
+	.xs_designs = designs,
+	.xs_unfit = xs_unfit_tlb,
+	.xs_setup = setup,
+	.xs_body = body_reuse,
+	.xs_teardown = teardown,
+};
+
+static bool
+dirty(struct xs_run *run, struct vm_page *m)
+{
+	/* In the page daemon's order. */
+	return (pmap_is_modified(run->xr_machine, m) ||
+	    /* Relaxed: the pv list lock orders it. */
+	    atomic_load_explicit(&m->dirty, memory_order_relaxed) != 0);
+}
+
+/* Written, or not: nothing between. */
+static int
+setup_clean(struct xs_run *run)
+{
+	struct tlb *tl;
+	int error = setup(run);
+
+	tl = run->xr_state;
+	pmap_clear_modify(run->xr_machine, tl->tl_m);
+	/* Relaxed: nobody else looks. */
+	atomic_store_explicit(&tl->tl_m->dirty, 0, memory_order_relaxed);
+	return (error);
+}
+
+static void
+body_protect(struct xs_run *run, unsigned i)
+{
+	struct tlb *tl = run->xr_state;
+
+	if (i == 0)
+		pmap_protect(tl->tl_p, XS_VA, XS_VA + PAGE_SIZE, XS_R);
+	else if (mmu_access(run->xr_machine, 1, XS_VA, XS_W, NULL) == MMU_OK &&
+	    !dirty(run, tl->tl_m))
+		xs_fail(run, "a write is lost");
+}
+
+const struct xs_scenario xs_tlb_protect = {
+	.xs_name = "tlb-protect",
+	.xs_descr = "a CPU writes while pmap_protect() takes the right",
+	.xs_threads = 2,
+	.xs_designs = designs,
+	.xs_unfit = xs_unfit_tlb,
+	.xs_setup = setup_clean,
+	.xs_body = body_protect,
+	.xs_teardown = teardown,
+};
+
+static void
+body_dirty(struct xs_run *run, unsigned i)
+{
+	struct tlb *tl = run->xr_state;
+
+	if (i == 0)
+		pmap_remove(tl->tl_p, XS_VA, XS_VA + PAGE_SIZE);
+	else if (!dirty(run, tl->tl_m))
+		xs_fail(run, "a written page looks clean");
+}
+
+/* So that the mapping alone knows that the page was written. */
+static int
+setup_dirty(struct xs_run *run)
+{
+	struct tlb *tl;
+	int error = setup(run);
+
+	tl = run->xr_state;
+	/* Relaxed: nobody else looks. */
+	atomic_store_explicit(&tl->tl_m->dirty, 0, memory_order_relaxed);
+	return (error);
+}
+
+const struct xs_scenario xs_tlb_dirty = {
+	.xs_name = "tlb-dirty",
+	.xs_descr = "is a page modified whose mapping is removed?",
+	.xs_threads = 2,
+	.xs_designs = designs,
+	.xs_setup = setup_dirty,
+	.xs_body = body_dirty,
+	.xs_teardown = teardown,
+};
+
+/*
+ * The last mapping of a page table goes, and the table with it, while a CPU walks
+ * it for a neighbour; and its page is wanted for another.
+ */
+static void
+body_table(struct xs_run *run, unsigned i)
+{
+	struct tlb *tl = run->xr_state;
+	struct machine *ma = run->xr_machine;
+
+	if (i == 0) {
+		pmap_remove(tl->tl_p, XS_VA, XS_VA + PAGE_SIZE);
+	} else if (i == 1) {
+		for (unsigned n = 0; n < 2; n++)
+			(void)mmu_access(ma, 1, XS_VA + PAGE_SIZE, XS_R, NULL);
+	} else {
+		xs_enter(run, tl->tl_q, XS_VA, tl->tl_m, XS_RW, XS_W);
+	}
+}
+
+const struct xs_scenario xs_tlb_table = {
+	.xs_name = "tlb-table",
+	.xs_descr = "a page table is freed while a CPU walks it",
+	.xs_threads = 3,
+	.xs_designs = designs,
+	.xs_unfit = xs_unfit_tlb,
+	.xs_setup = setup,
+	.xs_body = body_table,
+	.xs_teardown = teardown,
+};
