@@ -29,6 +29,7 @@ struct command {
 	int (*c_run)(int argc, char *argv[]);
 };
 
+extern const struct command cmd_calibrate;
 extern const struct command cmd_compare;
 extern const struct command cmd_inversion;
 extern const struct command cmd_list;

@@ -24,6 +24,7 @@ static const struct command *const commands[] = {
 	&cmd_locks,
 	&cmd_inversion,
 	&cmd_script,
+	&cmd_calibrate,
 	&cmd_memmap,
 	&cmd_list,
 };
@@ -74,7 +75,7 @@ static int
 unknown_command(const char *name)
 {
 	warnx("no command \"%s\"; there are compare, micro, locks, inversion, "
-	      "script, memmap, list and help",
+	      "script, calibrate, memmap, list and help",
 	    name);
 	return (EX_USAGE);
 }

@@ -371,31 +371,35 @@ preset_set(struct preset *p, const char *text, const char *source,
 	return (error);
 }
 
+const struct preset_rule preset_rules[] = {
+#define RULE(less, more)                                                       \
+	{                                                                      \
+		PRESET_pr_##less, PRESET_pr_##more                             \
+	}
+	RULE(l1_hit_ps, l2_hit_ps),
+	RULE(l2_hit_ps, llc_hit_ps),
+	RULE(llc_hit_ps, dram_local_ps),
+	RULE(dram_local_ps, dram_remote_ps),
+	RULE(line_smt_ps, line_cluster_ps),
+	RULE(line_cluster_ps, line_socket_ps),
+	RULE(line_socket_ps, line_remote_ps),
+	RULE(page_clear_ps, page_copy_ps),
+	RULE(wake_remote_ps, wake_deep_ps),
+	RULE(ipi_same_ps, ipi_remote_ps),
+	RULE(l1_lines, l2_lines),
+	RULE(l2_lines, llc_lines),
+#undef RULE
+};
+const size_t preset_nrules = sizeof(preset_rules) / sizeof(preset_rules[0]);
+
 int
 preset_check(const struct preset *p, struct preset_error *pe)
 {
-	static const struct {
-		unsigned r_less, r_more;
-	} rules[] = {
-#define RULE(less, more) { PRESET_pr_##less, PRESET_pr_##more }
-		RULE(l1_hit_ps, l2_hit_ps),
-		RULE(l2_hit_ps, llc_hit_ps),
-		RULE(llc_hit_ps, dram_local_ps),
-		RULE(line_smt_ps, line_cluster_ps),
-		RULE(line_cluster_ps, line_socket_ps),
-		RULE(line_socket_ps, line_remote_ps),
-		RULE(dram_local_ps, dram_remote_ps),
-		RULE(page_clear_ps, page_copy_ps),
-		RULE(wake_remote_ps, wake_deep_ps),
-		RULE(ipi_same_ps, ipi_remote_ps),
-		RULE(l1_lines, l2_lines),
-		RULE(l2_lines, llc_lines),
-#undef RULE
-	};
 	char less[PRESET_TEXT_MAX], more[PRESET_TEXT_MAX];
 
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-		unsigned a = rules[i].r_less, b = rules[i].r_more;
+	for (size_t i = 0; i < preset_nrules; i++) {
+		unsigned a = preset_rules[i].pr_less;
+		unsigned b = preset_rules[i].pr_more;
 
 		if (preset_value(p, a) > preset_value(p, b)) {
 			return (fail(pe, 0,

@@ -168,6 +168,14 @@ int preset_set(struct preset *p, const char *text, const char *source,
  */
 int preset_check(const struct preset *p, struct preset_error *pe);
 
+/* Those rules: field pr_less is at most field pr_more.  In order of both. */
+struct preset_rule {
+	unsigned pr_less;
+	unsigned pr_more;
+};
+extern const struct preset_rule preset_rules[];
+extern const size_t preset_nrules;
+
 /* CPUs of the whole host. */
 static inline uint64_t
 preset_ncpus(const struct preset *p)
