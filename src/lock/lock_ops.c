@@ -9,13 +9,21 @@
 
 #define PV_LOCK_ALIGN_MAX 64
 
+#ifdef PMAPSIM_VIRTUAL
+#define HOST_LOCKS false
+#else
+#define HOST_LOCKS true
+#endif
+
 static const struct pv_lock_ops *const backends[] = {
 	&pv_lock_rwlock,
+#ifndef PMAPSIM_VIRTUAL
 	&pv_lock_pthread_mutex,
 #ifdef PV_HAVE_PTHREAD_ADAPTIVE
 	&pv_lock_pthread_adaptive,
 #endif
 	&pv_lock_pthread_pi,
+#endif
 	&pv_lock_mtx8,
 	&pv_lock_gen2,
 	&pv_lock_gen1,
@@ -44,6 +52,14 @@ pv_lock_ops_lookup(const char *name)
 			return (backends[i]);
 	}
 	return (NULL);
+}
+
+bool
+pv_lock_is_real_only(const char *name)
+{
+	return (!HOST_LOCKS &&
+	    (strncmp(name, "pthread_", 8) == 0 ||
+		strncmp(name, "ck_", 3) == 0));
 }
 
 /* [a-z][a-z0-9_]*, whatever the locale. */

@@ -5,6 +5,7 @@
 /* The tables behind pv_lock_ops_list(), one for each lock_*.c. */
 
 #include <limits.h> /* says which C library this is */
+#include <stdbool.h>
 
 #include "pmapsim/pv_lock.h"
 
@@ -15,6 +16,12 @@ extern const struct pv_lock_ops pv_lock_none;
 extern const struct pv_lock_ops pv_lock_pthread_mutex;
 extern const struct pv_lock_ops pv_lock_pthread_pi;
 extern const struct pv_lock_ops pv_lock_rwlock;
+
+/*
+ * Is this the name of a lock, here or elsewhere, that waits as the host does, by its
+ * mutex or by spinning on its CPU, and is this a virtual machine, which has none?
+ */
+bool pv_lock_is_real_only(const char *name);
 
 /* A type of mutex that only glibc has. */
 #if defined(__linux__) && defined(__GLIBC__)

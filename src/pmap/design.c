@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lock/pv_backends.h"
 #include "pmap/bug.h"
 
 #define NLOCKS_DEFAULT 256u /* Source: FreeBSD releng/12.1, MAXCPU */
@@ -117,6 +118,8 @@ unknown_lock(const char *name, const struct pv_lock_ops *const *foreign,
 	char list[256] = "";
 	size_t n = 0;
 
+	if (pv_lock_is_real_only(name))
+		return (say(err, errsize, "lock \"%s\": real mode only", name));
 	for (p = pv_lock_ops_list(); *p != NULL && n < sizeof(list); p++)
 		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s",
 		    n == 0 ? "" : ", ", (*p)->plo_name);

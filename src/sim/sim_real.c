@@ -203,5 +203,3 @@ const struct sim_ops sim_real_ops = {
 	.so_thread_create = real_thread_create,
 	.so_thread_join = real_thread_join,
 };
-
-const struct sim_ops *const sim_native_ops = &sim_real_ops;
