@@ -65,11 +65,14 @@ void record_set_string(json_t *object, const char *key, const char *v);
 /* X(field of struct workload_params, "option", "ARG", min, max, "help") */
 #define RECORD_PARAMS(X)                                                       \
 	X(wp_text_copies, "text-copies", "K", 1, 1024,                         \
-	    "exec_exit: copies of the shared text, 1 to 1024")                 \
+	    "exec_exit, poudriere: copies of the shared text, 1 to 1024\n"     \
+	    "(default 20; at most one a thread)")                              \
 	X(wp_text_pages, "text-pages", "N", 1, 1048576,                        \
-	    "exec_exit: pages that a process maps of its copy")                \
+	    "exec_exit: pages that a process maps of its copy; poudriere:\n"   \
+	    "most pages of a file (default all)")                              \
 	X(wp_anon_pages, "anon-pages", "N", 1, 1048576,                        \
-	    "exec_exit, private: private pages of a process")                  \
+	    "exec_exit, private: private pages of a process; poudriere:\n"     \
+	    "most anonymous pages of a program (default all)")                 \
 	X(wp_shared_pct, "shared-pct", "N", 1, 100,                            \
 	    "one_pmap: percentage of work on shared ranges")                   \
 	X(wp_range_pages, "range-pages", "N", 1, 1048576,                      \
@@ -78,6 +81,18 @@ void record_set_string(json_t *object, const char *key, const char *v);
 	X(wp_superpages, "superpages", "0|1", 0, 1,                            \
 	    "1: whole superpages are reserved, so that mappings of private\n"  \
 	    "and pageout get 2 MB (promotion); those of exec_exit only\n"      \
-	    "with text-pages in thousands, of one_pmap never (default 0)")
+	    "with text-pages in thousands, of one_pmap never; poudriere:\n"    \
+	    "files in full reservations (default 0)")                          \
+	X(wp_configure_pct, "configure-pct", "P", 1, 100,                      \
+	    "poudriere: threads in configure, percent; others make (62)")      \
+	X(wp_lifetime_pct, "lifetime-pct", "P", 1, 10000,                      \
+	    "poudriere: user time of processes, percent of what was\n"         \
+	    "recorded (default 100)")                                          \
+	X(wp_premap_pages, "premap", "N", 1, 65536,                            \
+	    "poudriere: pages of a library's mapping that are mapped with\n"   \
+	    "it (default 96)")                                                 \
+	X(wp_spin, "spin", "0|1", 0, 1,                                        \
+	    "poudriere: 1: user time passes in real mode, too (default 0:\n"   \
+	    "it takes none)")
 
 #endif /* BENCH_RECORD_H */

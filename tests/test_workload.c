@@ -109,7 +109,7 @@ static void
 list_names_every_scenario_once(void **state)
 {
 	const char *const names[] = { "private", "exec_exit", "one_pmap",
-		"pageout" };
+		"pageout", "poudriere" };
 	const struct workload_info *wi = workload_list();
 
 	(void)state;
@@ -179,11 +179,15 @@ same_seed_gives_same_counts(void **state)
 		assert_memory_equal(a, b, sizeof(a[0]));
 	}
 	/* Processes do not disturb each other's counts either. */
-	run_counts("exec_exit", THREADS, seed, a);
-	run_counts("exec_exit", THREADS, seed, b);
-	assert_memory_equal(a, b, sizeof(a));
-	run_counts("exec_exit", THREADS, seed + 1, b);
-	assert_memory_not_equal(a, b, sizeof(a));
+	for (size_t i = 0; i < 2; i++) {
+		const char *name = i == 0 ? "exec_exit" : "poudriere";
+
+		run_counts(name, THREADS, seed, a);
+		run_counts(name, THREADS, seed, b);
+		assert_memory_equal(a, b, sizeof(a));
+		run_counts(name, THREADS, seed + 1, b);
+		assert_memory_not_equal(a, b, sizeof(a));
+	}
 }
 
 static void
@@ -208,11 +212,11 @@ bad_configuration_is_one_clear_sentence(void **state)
 	wc = config_of("privat", 1);
 	expect_einval(m, &wc,
 	    "unknown workload \"privat\": expected one of private, exec_exit, "
-	    "one_pmap, pageout");
+	    "one_pmap, pageout, poudriere");
 	wc = config_of(NULL, 1);
 	expect_einval(m, &wc,
 	    "unknown workload \"\": expected one of private, exec_exit, "
-	    "one_pmap, pageout");
+	    "one_pmap, pageout, poudriere");
 	wc = config_of("private", 0);
 	expect_einval(m, &wc, "threads: 0 is not in 1 to 1024");
 	wc = config_of("private", 1025);
@@ -252,6 +256,14 @@ bad_parameter_is_one_clear_sentence(void **state)
 	wc = config_of("one_pmap", 4);
 	wc.wc_params.wp_shared_pct = 101;
 	expect_einval(m, &wc, "shared percentage: 101 is not in 1 to 100");
+	wc = config_of("poudriere", 4);
+	wc.wc_params.wp_configure_pct = 101;
+	expect_einval(
+	    m, &wc, "percentage in configure: 101 is not in 1 to 100");
+	wc = config_of("poudriere", 4);
+	wc.wc_params.wp_lifetime_pct = 10001;
+	expect_einval(
+	    m, &wc, "percentage of lifetime: 10001 is not in 1 to 10000");
 	wc = config_of("pageout", 4);
 	wc.wc_params.wp_daemons = 4;
 	expect_einval(m, &wc, "page daemons: 4 is not in 1 to 3");

@@ -12,6 +12,8 @@
  *	one_pmap   threads of one process, on disjoint and on shared ranges
  *	pageout	   a page daemon's remove_all, ts_referenced and remove_write
  *		   against the other three
+ *	poudriere  a package build: shells, compilers and what they run, in
+ *		   the proportions of recorded builds
  *
  * A run is: build objects, start the threads, open the gate, let the warm-up
  * pass, measure, stop, join, check.  Threads count the work they finished within
@@ -27,12 +29,14 @@
 /* Numbers a scenario can be given; 0 means its default. */
 struct workload_params {
 	/*
-	 * exec_exit: copies of the text, 1 to 1024 (20), at most one a thread.
-	 * How many threads share a copy decides most about contention.
+	 * exec_exit, poudriere: copies of the text, 1 to 1024 (20), at most one a
+	 * thread.  How many threads share a copy decides most about contention.
 	 */
 	unsigned wp_text_copies;
-	unsigned wp_text_pages;  /* exec_exit: pages mapped of a copy */
-	unsigned wp_anon_pages;  /* exec_exit, private: private pages */
+	/* exec_exit: pages mapped of a copy; poudriere: most of a file (all). */
+	unsigned wp_text_pages;
+	/* exec_exit, private: private pages; poudriere: most of a process. */
+	unsigned wp_anon_pages;
 	unsigned wp_shared_pct;  /* one_pmap: share of work on shared ranges */
 	unsigned wp_range_pages; /* one_pmap: pages in a range */
 	unsigned wp_daemons;     /* pageout: threads that scan */
@@ -41,6 +45,11 @@ struct workload_params {
 	 * are made; 0: they do not, and all mappings are of 4 KB.
 	 */
 	unsigned wp_superpages;
+	/* poudriere; wl_poudriere.c says where the defaults are from. */
+	unsigned wp_configure_pct; /* threads in configure, not make (62) */
+	unsigned wp_lifetime_pct;  /* user time, of what was recorded (100) */
+	unsigned wp_premap_pages;  /* of a library's mapping (96) */
+	unsigned wp_spin; /* 1: user time passes in real mode, too (0) */
 };
 
 enum workload_pin {

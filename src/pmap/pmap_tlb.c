@@ -111,6 +111,23 @@ flush_here(struct mmu *mu, struct mmu_cpu *self, const struct mmu_request *mr)
 		if (((set)[(c) / 64] >> (c) % 64 & 1) != 0 &&                  \
 		    (c) != (self)->mc_id)
 
+/* The interrupts take time, on both sides. */
+static void
+charge(struct mmu *mu, const struct mmu_cpu *self, const uint64_t *set)
+{
+	struct sim *sim = curthread()->td_sim;
+	bool begun = false;
+	unsigned c;
+
+	CPU_FOREACH(c, mu, set, self)
+	{
+		if (!begun)
+			sim_charge(sim, SIM_IPI, 1);
+		begun = true;
+		sim_charge(sim, SIM_IPI_TARGET, c);
+	}
+}
+
 static void
 flush_there(struct mmu *mu, struct mmu_cpu *self, const struct mmu_request *mr,
     const uint64_t *set)
@@ -222,6 +239,7 @@ shootdown(struct pmap *pmap, vm_offset_t sva, vm_offset_t eva)
 		read_active(mu, pmap, set);
 	}
 	flush_here(mu, self, &mr);
+	charge(mu, self, set);
 	if (mu->mu_mailbox)
 		ask(mu, self, &mr, set);
 	else

@@ -22,6 +22,9 @@
  * CPUs.  With up to 20 threads each has a copy of its own: what is left of the
  * contention is that of locks shared by chance; one copy shows the other end.
  *
+ * Charged: an entry into the kernel for each image and for the exit, a trap for
+ * each fault, clearing a private page; no user time.
+ *
  * Differs: no file system, no exec: between processes a thread does nothing
  * else.  Contents of pages are not touched, so that a run costs little memory
  * of the host, and zeroing does not hide what is looked at.
@@ -154,6 +157,7 @@ process_exec(struct wl_exec *wex, struct process *pr)
 	struct image *im;
 	uint32_t first, n, part;
 
+	sim_charge(wex->wex_sim, SIM_SYSCALL, pr->pr_nimages);
 	VM_OBJECT_RLOCK(wex->wex_copy->wlo_object);
 	for (uint32_t i = 0; i < pr->pr_nimages; i++) {
 		im = &pr->pr_images[i];
@@ -188,6 +192,7 @@ process_fault_text(
 	c = image_cluster(im);
 	hit = c * CLUSTER + wl_below(&wlt->wlt_rng, n);
 
+	sim_charge(wex->wex_sim, SIM_FAULT, 1);
 	VM_OBJECT_RLOCK(wex->wex_copy->wlo_object);
 	kr =
 	    pmap_enter(wex->wex_pmap, text_va(im, hit), text_page(wex, im, hit),
@@ -217,9 +222,11 @@ process_fault_anon(
 	enum kern_return kr = KERN_RESOURCE_SHORTAGE;
 	struct vm_page *m;
 
+	sim_charge(wex->wex_sim, SIM_FAULT, 1);
 	VM_OBJECT_WLOCK(wex->wex_anon);
 	m = vm_page_alloc(ma->ma_vp, wlt->wlt_td->td_domain, 0);
 	if (m != NULL) {
+		sim_charge(wex->wex_sim, SIM_PAGE_CLEAR, 1);
 		vm_page_insert(m, wex->wex_anon, pr->pr_anon_done);
 		kr = pmap_enter(wex->wex_pmap,
 		    ANON_VA + (vm_offset_t)pr->pr_anon_done * PAGE_SIZE, m,
@@ -253,6 +260,7 @@ process_exit(struct wl_exec *wex)
 {
 	struct vm_object *anon = wex->wex_anon;
 
+	sim_charge(wex->wex_sim, SIM_SYSCALL, 1);
 	pmap_remove_pages(wex->wex_pmap);
 	pmap_remove(wex->wex_pmap, 0, VM_MAXUSER_ADDRESS);
 	pmap_release(wex->wex_pmap);
@@ -282,6 +290,7 @@ wl_exec_start(
 {
 	struct wl_run *run = wlt->wlt_run;
 
+	wex->wex_sim = run->wlr_machine->ma_sim;
 	wex->wex_text = wtx;
 	wex->wex_copy = wtx->wtx_copies[wlt->wlt_index % wtx->wtx_ncopies];
 	wex->wex_pmap = pmap_alloc(run->wlr_machine);

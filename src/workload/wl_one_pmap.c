@@ -13,6 +13,9 @@
  * compared with that: a wrong answer makes the run void.
  *
  * The shared pages are scattered, so that a piece crosses many superpages.
+ *
+ * Charged: a trap for each page that is entered, and an entry into the kernel for
+ * everything else that is done to a piece.
  */
 
 #include <errno.h>
@@ -46,11 +49,13 @@ piece_va(const struct piece *pc, uint32_t i)
 static int
 piece_enter(struct wl_thread *wlt, const struct piece *pc)
 {
+	struct sim *sim = wlt->wlt_run->wlr_machine->ma_sim;
 	enum kern_return kr = KERN_SUCCESS;
 	uint32_t i;
 
 	VM_OBJECT_RLOCK(pc->pc_object->wlo_object);
 	for (i = pc->pc_first; i < pc->pc_end && kr == KERN_SUCCESS; i++) {
+		sim_charge(sim, SIM_FAULT, 1);
 		kr = pmap_enter(pc->pc_pmap, piece_va(pc, i),
 		    pc->pc_object->wlo_pages[i], VM_PROT_READ | VM_PROT_WRITE,
 		    VM_PROT_WRITE | PMAP_ENTER_NOSLEEP, 0);
@@ -109,7 +114,11 @@ piece_extract(struct wl_thread *wlt, const struct piece *pc)
 static int
 shared_piece(struct wl_thread *wlt, const struct piece *pc)
 {
-	switch (wl_below(&wlt->wlt_rng, 4)) {
+	uint32_t what = wl_below(&wlt->wlt_rng, 4);
+
+	sim_charge(
+	    wlt->wlt_run->wlr_machine->ma_sim, SIM_SYSCALL, what < 3 ? 1 : 0);
+	switch (what) {
 	case 0:
 		piece_remove(pc);
 		return (0);
@@ -130,6 +139,7 @@ private_piece(struct wl_thread *wlt, const struct piece *pc)
 	int error;
 
 	error = piece_enter(wlt, pc);
+	sim_charge(wlt->wlt_run->wlr_machine->ma_sim, SIM_SYSCALL, 3);
 	piece_extract(wlt, pc);
 	piece_protect(pc);
 	piece_remove(pc);

@@ -8,6 +8,9 @@
  * whole superpages that no other thread maps, hence pv list locks of their own
  * under one lock a superpage.  What is left are the pv chunk lists and the page
  * allocator, once in 168 and 512 pages.
+ *
+ * Charged: a trap for each page, and an entry into the kernel for each piece that
+ * is unmapped.
  */
 
 #include <errno.h>
@@ -33,6 +36,7 @@ wl_private_start(struct wl_thread *wlt, struct wl_private *wpr, uint32_t npages)
 int
 wl_private_round(struct wl_thread *wlt, struct wl_private *wpr)
 {
+	struct sim *sim = wlt->wlt_run->wlr_machine->ma_sim;
 	const struct wl_object *wlo = wpr->wpr_object;
 	uint32_t end, i, n = wlo->wlo_npages;
 
@@ -40,6 +44,7 @@ wl_private_round(struct wl_thread *wlt, struct wl_private *wpr)
 		end = MIN(i + PRIVATE_PIECE, n);
 		VM_OBJECT_RLOCK(wlo->wlo_object);
 		for (; i < end; i++) {
+			sim_charge(sim, SIM_FAULT, 1);
 			if (pmap_enter(wpr->wpr_pmap,
 				PRIVATE_VA + (vm_offset_t)i * PAGE_SIZE,
 				wlo->wlo_pages[i], VM_PROT_READ | VM_PROT_WRITE,
@@ -53,6 +58,7 @@ wl_private_round(struct wl_thread *wlt, struct wl_private *wpr)
 	}
 	for (i = 0; i < n; i = end) {
 		end = MIN(i + PRIVATE_PIECE, n);
+		sim_charge(sim, SIM_SYSCALL, 1);
 		pmap_remove(wpr->wpr_pmap,
 		    PRIVATE_VA + (vm_offset_t)i * PAGE_SIZE,
 		    PRIVATE_VA + (vm_offset_t)end * PAGE_SIZE);

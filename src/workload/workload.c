@@ -21,6 +21,7 @@ static const struct workload_info scenarios[] = {
 	{ "exec_exit", "processes: map shared text and private pages, exit" },
 	{ "one_pmap", "threads of one process: disjoint and shared ranges" },
 	{ "pageout", "a page daemon against the other three" },
+	{ "poudriere", "package builders: shells, compilers, what they run" },
 	{ NULL, NULL },
 };
 
@@ -30,6 +31,7 @@ static const struct wl_ops *const scenario_ops[] = {
 	&wl_exec_exit_ops,
 	&wl_one_pmap_ops,
 	&wl_pageout_ops,
+	&wl_poudriere_ops,
 };
 _Static_assert(sizeof(scenario_ops) / sizeof(scenario_ops[0]) + 1 ==
 	sizeof(scenarios) / sizeof(scenarios[0]),
@@ -282,8 +284,10 @@ run_phase(struct wl_run *run, uint64_t ns)
 	if (run->wlr_rounds == 0)
 		run->wlr_deadline_ns = deadline_after(sim_clock_ns(sim), ns);
 	gate_expect(run, run->wlr_nthreads);
+	sim_untimed(sim, false);
 	gate_open(run, WL_PHASE_RUN);
 	gate_wait(run);
+	sim_untimed(sim, true);
 }
 
 static bool
@@ -508,7 +512,10 @@ workload_run_hooked(struct machine *m, const struct workload_config *wc,
 	error = machine_thread_attach(m, 0);
 	if (error == 0) {
 		run.wlr_main = machine_thread_self();
+		/* Only the phases take time: see run_phase(). */
+		sim_untimed(run_sim(&run), true);
 		error = run_scenario(&run, hook, arg, wr);
+		sim_untimed(run_sim(&run), false);
 		machine_thread_detach(m);
 		machine_thread_use(other);
 	}

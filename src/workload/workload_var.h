@@ -125,6 +125,7 @@ struct wl_ops {
 extern const struct wl_ops wl_exec_exit_ops;
 extern const struct wl_ops wl_one_pmap_ops;
 extern const struct wl_ops wl_pageout_ops;
+extern const struct wl_ops wl_poudriere_ops;
 extern const struct wl_ops wl_private_ops;
 
 struct wl_run {
@@ -201,6 +202,7 @@ struct wl_text {
 	uint32_t wtx_superpages; /* of each copy */
 };
 struct wl_exec {
+	struct sim *wex_sim;
 	const struct wl_text *wex_text;
 	struct wl_object *wex_copy; /* the one this thread uses */
 	struct pmap *wex_pmap;
