@@ -16,15 +16,18 @@
 #include "kern/sanitizer.h"
 #include "lock/lock_profile.h"
 
+struct lt lt;
+static unsigned group_cpus; /* of lt_run_tests() */
+
 void
-lt_setup(struct lt *lt, const struct sim_ops *ops, unsigned ncpus, bool profile)
+lt_setup(struct lt *t, const struct sim_ops *ops, unsigned ncpus, bool profile)
 {
-	memset(lt, 0, sizeof(*lt));
-	assert_int_equal(kmem_create(1, &lt->lt_kmem), 0);
-	assert_int_equal(sim_create(lt->lt_kmem, ops, ncpus, &lt->lt_sim), 0);
-	assert_int_equal(lock_env_create(lt->lt_sim, profile), 0);
-	assert_int_equal(sim_thread_attach(lt->lt_sim, 0, 0, &lt->lt_td), 0);
-	assert_int_equal(lock_thread_attach(lt->lt_td), 0);
+	memset(t, 0, sizeof(*t));
+	assert_int_equal(kmem_create(1, &t->lt_kmem), 0);
+	assert_int_equal(sim_create(t->lt_kmem, ops, ncpus, &t->lt_sim), 0);
+	assert_int_equal(lock_env_create(t->lt_sim, profile), 0);
+	assert_int_equal(sim_thread_attach(t->lt_sim, 0, 0, &t->lt_td), 0);
+	assert_int_equal(lock_thread_attach(t->lt_td), 0);
 }
 
 static void
@@ -35,15 +38,38 @@ print_violation(void *arg, const char *text)
 }
 
 void
-lt_teardown(struct lt *lt)
+lt_teardown(struct lt *t)
 {
-	assert_int_equal(lock_env_check(lt->lt_sim, print_violation, NULL), 0);
-	assert_int_equal(lock_profile_held(lt->lt_sim), 0);
-	lock_thread_detach(lt->lt_td);
-	sim_thread_detach(lt->lt_td);
-	lock_env_destroy(lt->lt_sim);
-	sim_destroy(lt->lt_sim);
-	assert_int_equal(kmem_destroy(lt->lt_kmem, stderr), 0);
+	assert_int_equal(lock_env_check(t->lt_sim, print_violation, NULL), 0);
+	assert_int_equal(lock_profile_held(t->lt_sim), 0);
+	lock_thread_detach(t->lt_td);
+	sim_thread_detach(t->lt_td);
+	lock_env_destroy(t->lt_sim);
+	sim_destroy(t->lt_sim);
+	assert_int_equal(kmem_destroy(t->lt_kmem, stderr), 0);
+}
+
+static int
+begin(void **state)
+{
+	(void)state;
+	lt_setup(&lt, &sim_real_ops, group_cpus, false);
+	return (0);
+}
+
+int
+lt_end(void **state)
+{
+	(void)state;
+	lt_teardown(&lt);
+	return (0);
+}
+
+int
+lt_run_tests(const struct CMUnitTest *tests, size_t n, unsigned ncpus)
+{
+	group_cpus = ncpus;
+	return (_cmocka_run_group_tests("tests", tests, n, begin, lt_end) != 0);
 }
 
 /*
@@ -91,26 +117,26 @@ thread_main(void *arg)
 }
 
 static void
-start(struct lt *lt, struct lt_thread *lth, _Atomic unsigned *gate, int pri,
+start(struct lt *t, struct lt_thread *lth, _Atomic unsigned *gate, int pri,
     void (*fn)(void *arg, unsigned i), void *arg, unsigned i)
 {
 	memset(lth, 0, sizeof(*lth));
-	lth->lth_lt = lt;
+	lth->lth_lt = t;
 	lth->lth_gate = gate;
 	lth->lth_fn = fn;
 	lth->lth_arg = arg;
 	lth->lth_i = i;
 	lth->lth_pri = pri;
-	assert_int_equal(lt->lt_sim->sim_ops->so_thread_create(lt->lt_sim, -1,
-			     thread_main, lth, &lth->lth_handle),
+	assert_int_equal(t->lt_sim->sim_ops->so_thread_create(
+			     t->lt_sim, -1, thread_main, lth, &lth->lth_handle),
 	    0);
 }
 
 void
-lt_start(struct lt *lt, struct lt_thread *lth, int pri,
+lt_start(struct lt *t, struct lt_thread *lth, int pri,
     void (*fn)(void *arg, unsigned i), void *arg, unsigned i)
 {
-	start(lt, lth, NULL, pri, fn, arg, i);
+	start(t, lth, NULL, pri, fn, arg, i);
 }
 
 void
@@ -123,13 +149,13 @@ lt_join(struct lt_thread *lth)
 }
 
 void
-lt_run(struct lt *lt, unsigned n, void (*fn)(void *arg, unsigned i), void *arg)
+lt_run(struct lt *t, unsigned n, void (*fn)(void *arg, unsigned i), void *arg)
 {
-	lt_run_pri(lt, n, 1, fn, arg);
+	lt_run_pri(t, n, 1, fn, arg);
 }
 
 void
-lt_run_pri(struct lt *lt, unsigned n, unsigned npris,
+lt_run_pri(struct lt *t, unsigned n, unsigned npris,
     void (*fn)(void *arg, unsigned i), void *arg)
 {
 	static struct lt_thread lth[LT_THREADS_MAX];
@@ -137,7 +163,7 @@ lt_run_pri(struct lt *lt, unsigned n, unsigned npris,
 
 	assert_true(n <= LT_THREADS_MAX);
 	for (unsigned i = 0; i < n; i++)
-		start(lt, &lth[i], &gate, PRI_DEFAULT + (int)(i % npris), fn,
+		start(t, &lth[i], &gate, PRI_DEFAULT + (int)(i % npris), fn,
 		    arg, i);
 	for (unsigned i = 0; i < n; i++)
 		lt_join(&lth[i]);

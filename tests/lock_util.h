@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lock/lock.h"
@@ -25,6 +26,16 @@ void lt_setup(
     struct lt *lt, const struct sim_ops *ops, unsigned ncpus, bool profile);
 /* Asserts that nothing is left blocked, held or allocated. */
 void lt_teardown(struct lt *lt);
+
+/*
+ * Run tests[0] to tests[n - 1] one after the other in one sim of ncpus CPUs, which
+ * is lt.  Returns what main() does.
+ */
+struct CMUnitTest;
+extern struct lt lt;
+int lt_run_tests(const struct CMUnitTest *tests, size_t n, unsigned ncpus);
+/* lt_teardown(&lt) as a cmocka fixture, for tests that set lt up themselves. */
+int lt_end(void **state);
 
 struct lt_thread {
 	struct lt *lth_lt;

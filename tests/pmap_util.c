@@ -12,11 +12,44 @@
 #include <cmocka.h>
 
 #include "phys/vm_phys_impl.h"
+#include "phys/vm_reserv.h"
 
 const char *const pu_layouts[PU_NLAYOUTS] = { "hashed", "ptrarray", "sparse",
 	"segment" };
 const char *const pu_locks[PU_NLOCKS] = { "pthread_mutex", "rwlock", "mtx8",
 	"gen2", "gen1", "none" };
+
+int
+pu_run_designs(const char **designp, const char *const *designs,
+    size_t ndesigns, const struct CMUnitTest *tests, size_t n)
+{
+	int failed = 0;
+
+	for (size_t i = 0; i < ndesigns; i++) {
+		*designp = designs[i];
+		failed +=
+		    _cmocka_run_group_tests(designs[i], tests, n, NULL, NULL);
+	}
+	return (failed);
+}
+
+int
+pu_run_all_designs(
+    const char **designp, const struct CMUnitTest *tests, size_t n)
+{
+	char name[64];
+	const char *const one[] = { name };
+	int failed = 0;
+
+	for (unsigned l = 0; l < PU_NLAYOUTS; l++) {
+		for (unsigned k = 0; k < PU_NLOCKS - 1; k++) {
+			(void)snprintf(name, sizeof(name), "%s/%s",
+			    pu_layouts[l], pu_locks[k]);
+			failed += pu_run_designs(designp, one, 1, tests, n);
+		}
+	}
+	return (failed);
+}
 
 struct memmap *
 pu_memmap(const char *lines)
@@ -127,6 +160,23 @@ pu_pages_free(struct pu *pu, struct vm_page *m, int order)
 		m[i].md.pat_mode = 0;
 		vm_page_free(pu->pu_ma->ma_vp, &m[i]);
 	}
+}
+
+struct vm_page *
+pu_run(struct pu *pu)
+{
+	struct vm_page *m = pu_pages(pu, VM_LEVEL_0_ORDER);
+
+	assert_true(
+	    vm_reserv_assume(pu->pu_ma->ma_vp, VM_PAGE_TO_PHYS(m), true));
+	return (m);
+}
+
+void
+pu_run_free(struct pu *pu, struct vm_page *m)
+{
+	(void)vm_reserv_assume(pu->pu_ma->ma_vp, VM_PAGE_TO_PHYS(m), false);
+	pu_pages_free(pu, m, VM_LEVEL_0_ORDER);
 }
 
 void

@@ -23,6 +23,16 @@
 extern const char *const pu_layouts[PU_NLAYOUTS];
 extern const char *const pu_locks[PU_NLOCKS]; /* "none" is the last */
 
+/*
+ * Run a group of tests for each of the designs, or for each layout with each lock
+ * that excludes, which is *designp meanwhile.  Returns how many failed.
+ */
+struct CMUnitTest;
+int pu_run_designs(const char **designp, const char *const *designs,
+    size_t ndesigns, const struct CMUnitTest *tests, size_t n);
+int pu_run_all_designs(
+    const char **designp, const struct CMUnitTest *tests, size_t n);
+
 struct pu {
 	struct memmap *pu_map;
 	struct machine *pu_ma;
@@ -48,6 +58,9 @@ struct vm_page *pu_page(struct pu *pu);
 struct vm_page *pu_pages(struct pu *pu, int order);
 void pu_page_free(struct pu *pu, struct vm_page *m);
 void pu_pages_free(struct pu *pu, struct vm_page *m, int order);
+/* A full run of 512 such pages, which can be mapped by 2 MB. */
+struct vm_page *pu_run(struct pu *pu);
+void pu_run_free(struct pu *pu, struct vm_page *m);
 /* The page at pa, which is free, taken out of the free pages. */
 struct vm_page *pu_page_at(struct pu *pu, vm_paddr_t pa);
 

@@ -26,7 +26,6 @@
 #define PATIENCE_NS UINT64_C(10000000000)
 
 static const struct pv_lock_ops *ops; /* the backend under test */
-static struct lt lt;
 
 struct link {
 	_Alignas(64) char l_word[PV_LOCK_WORD_MAX];

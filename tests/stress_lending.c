@@ -29,7 +29,6 @@
 #define NHELD    3
 #define NITERS   30000 /* of all threads together */
 
-static struct lt lt;
 static uint64_t seed;
 
 struct chained {

@@ -95,7 +95,6 @@ run(unsigned nthreads, unsigned nlocks, unsigned ncpus, unsigned npris)
 	uint64_t holds = 0, sum = 0;
 	struct guarded *g;
 	uint32_t word;
-	struct lt lt;
 
 	memset(&st, 0, sizeof(st));
 	st.st_nlocks = nlocks;

@@ -227,7 +227,6 @@ nothing_is_torn_lost_or_stuck(void **state)
 {
 	const struct setting *g = *state;
 	static struct shared s;
-	struct lt lt;
 
 	memset(&s, 0, sizeof(s));
 	s.s_kind = g->g_kind;

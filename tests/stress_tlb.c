@@ -26,7 +26,6 @@
 #include <cmocka.h>
 
 #include "lock_util.h"
-#include "phys/vm_reserv.h"
 #include "pmap/mmu.h"
 #include "pmap_util.h"
 
@@ -234,9 +233,7 @@ stress(const char *design, uint64_t seed)
 		st.st_pmaps[i] = pu_pmap(&st.st_pu);
 	for (unsigned i = 0; i < NPAGES; i++)
 		st.st_slots[i].sl_m = pu_page(&st.st_pu);
-	st.st_large.sl_m = pu_pages(&st.st_pu, VM_LEVEL_0_ORDER);
-	assert_true(vm_reserv_assume(
-	    st.st_ma->ma_vp, VM_PAGE_TO_PHYS(st.st_large.sl_m), true));
+	st.st_large.sl_m = pu_run(&st.st_pu);
 	machine_thread_idle_begin(st.st_ma);
 	for (unsigned i = 0; i < NTHREADS; i++) {
 		w[i].w_st = &st;
@@ -263,7 +260,7 @@ stress(const char *design, uint64_t seed)
 	}
 	for (unsigned i = 0; i < NPAGES; i++)
 		pu_page_free(&st.st_pu, st.st_slots[i].sl_m);
-	pu_pages_free(&st.st_pu, st.st_large.sl_m, VM_LEVEL_0_ORDER);
+	pu_run_free(&st.st_pu, st.st_large.sl_m);
 	pu_teardown(&st.st_pu);
 }
 

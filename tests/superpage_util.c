@@ -50,18 +50,13 @@ su_again(const char *design)
 struct vm_page *
 su_run(void)
 {
-	struct vm_page *m = pu_pages(&su_pu, VM_LEVEL_0_ORDER);
-
-	assert_true(
-	    vm_reserv_assume(su_pu.pu_ma->ma_vp, VM_PAGE_TO_PHYS(m), true));
-	return (m);
+	return (pu_run(&su_pu));
 }
 
 void
 su_run_free(struct vm_page *m)
 {
-	(void)vm_reserv_assume(su_pu.pu_ma->ma_vp, VM_PAGE_TO_PHYS(m), false);
-	pu_pages_free(&su_pu, m, VM_LEVEL_0_ORDER);
+	pu_run_free(&su_pu, m);
 }
 
 void

@@ -14,67 +14,8 @@
 
 #include <cmocka.h>
 
+#include "di_util.h"
 #include "lock/turnstile.h"
-#include "pmap_util.h"
-
-static const char *design; /* under test */
-
-struct fixture {
-	struct pu f_pu;
-	struct vm_page *f_m;
-	struct pmap_di *f_di;
-};
-
-static int
-setup(void **state)
-{
-	static struct fixture f;
-
-	pu_setup(&f.f_pu, NULL, design);
-	f.f_m = pu_page(&f.f_pu);
-	f.f_di = f.f_pu.pu_ma->ma_di;
-	*state = &f;
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	pu_page_free(&f->f_pu, f->f_m);
-	pu_teardown(&f->f_pu);
-	return (0);
-}
-
-static _Atomic uint64_t *
-region_gen(struct fixture *f)
-{
-	struct pv_table *pvt = f->f_pu.pu_ma->ma_pvt;
-	struct pv_header ph;
-
-	pvt->pvt_ops->pvl_lookup(pvt, VM_PAGE_TO_PHYS(f->f_m), f->f_m, &ph);
-	return (ph.ph_invl_gen);
-}
-
-static uint64_t
-region(struct fixture *f)
-{
-	/* Relaxed: at rest. */
-	return (atomic_load_explicit(region_gen(f), memory_order_relaxed));
-}
-
-/* As if a mapping of the page went. */
-static void
-mark(struct fixture *f)
-{
-	struct machine *ma = f->f_pu.pu_ma;
-	struct pv_held held = PV_HELD_NONE;
-
-	CHANGE_PV_LIST_LOCK(ma->ma_pvt, &held, f->f_m, VM_PAGE_TO_PHYS(f->f_m));
-	pmap_delayed_invl_page(ma, f->f_m);
-	pv_release_lock(ma->ma_pvt, &held);
-}
 
 /* A thread that does one thing at a time, when told. */
 enum order {
@@ -87,7 +28,7 @@ enum order {
 };
 
 struct worker {
-	struct fixture *w_f;
+	struct di_fixture *w_f;
 	struct pu_thread w_put;
 	_Atomic uint32_t w_order;
 };
@@ -107,7 +48,7 @@ work(void *arg)
 			pmap_delayed_invl_start(ma);
 			break;
 		case MARK:
-			mark(w->w_f);
+			di_mark(w->w_f);
 			break;
 		case FINISH:
 			pmap_delayed_invl_finish(ma);
@@ -149,7 +90,7 @@ order(struct worker *w, enum order o)
 }
 
 static void
-hire(struct fixture *f, struct worker *w)
+hire(struct di_fixture *f, struct worker *w)
 {
 	memset(w, 0, sizeof(*w));
 	w->w_f = f;
@@ -173,7 +114,7 @@ assert_waits(struct worker *w)
 static void
 wait_lasts_as_long_as_the_block_that_marked(void **state)
 {
-	struct fixture *f = *state;
+	struct di_fixture *f = *state;
 	struct worker a, w;
 
 	hire(f, &a);
@@ -195,7 +136,7 @@ wait_lasts_as_long_as_the_block_that_marked(void **state)
 static void
 wait_lasts_as_long_as_any_older_block(void **state)
 {
-	struct fixture *f = *state;
+	struct di_fixture *f = *state;
 	struct worker a, b, c, w;
 
 	hire(f, &a);
@@ -227,7 +168,7 @@ wait_lasts_as_long_as_any_older_block(void **state)
 static void
 wait_is_not_kept_by_later_blocks(void **state)
 {
-	struct fixture *f = *state;
+	struct di_fixture *f = *state;
 	struct worker a, b, w;
 
 	hire(f, &a);
@@ -253,7 +194,7 @@ wait_is_not_kept_by_later_blocks(void **state)
 static void
 everybody_who_waits_is_woken(void **state)
 {
-	struct fixture *f = *state;
+	struct di_fixture *f = *state;
 	struct worker a, w[3];
 
 	hire(f, &a);
@@ -276,14 +217,14 @@ everybody_who_waits_is_woken(void **state)
 static void
 a_new_thread_goes_on_where_another_left(void **state)
 {
-	struct fixture *f = *state;
+	struct di_fixture *f = *state;
 	struct worker a;
 
 	for (uint64_t g = 2; g < 6; g++) {
 		hire(f, &a);
 		order(&a, START);
 		order(&a, MARK);
-		assert_int_equal(region(f), g);
+		assert_int_equal(di_region(f), g);
 		order(&a, FINISH);
 		dismiss(&a);
 	}
@@ -293,7 +234,7 @@ a_new_thread_goes_on_where_another_left(void **state)
 static void
 a_marked_element_is_not_passed(void **state)
 {
-	struct fixture *f = *state;
+	struct di_fixture *f = *state;
 	struct machine *ma = f->f_pu.pu_ma;
 	struct pmap_invl *pi = curthread()->td_invl;
 	struct worker a;
@@ -328,7 +269,7 @@ a_marked_element_is_not_passed(void **state)
 int
 main(void)
 {
-#define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+#define T(t) cmocka_unit_test_setup_teardown(t, di_setup, di_teardown)
 	const struct CMUnitTest tests[] = {
 		T(wait_lasts_as_long_as_the_block_that_marked),
 		T(wait_lasts_as_long_as_any_older_block),
@@ -338,15 +279,6 @@ main(void)
 		T(a_marked_element_is_not_passed),
 	};
 #undef T
-	static const char *const designs[] = { "sparse/rwlock+di=lockless",
-		"sparse/rwlock+di=mutex", "hashed/gen2+di=lockless",
-		"segment/mtx8+di=mutex" };
-	int failed = 0;
 
-	for (unsigned i = 0; i < sizeof(designs) / sizeof(designs[0]); i++) {
-		design = designs[i];
-		failed +=
-		    cmocka_run_group_tests_name(design, tests, NULL, NULL);
-	}
-	return (failed != 0);
+	return (di_run_tests(tests, sizeof(tests) / sizeof(tests[0])) != 0);
 }

@@ -12,75 +12,16 @@
 
 #include <cmocka.h>
 
+#include "di_util.h"
 #include "lock/turnstile.h"
-#include "pmap_util.h"
-
-static const char *design; /* under test */
-
-struct fixture {
-	struct pu f_pu;
-	struct vm_page *f_m;
-	struct pmap_di *f_di;
-};
-
-static int
-setup(void **state)
-{
-	static struct fixture f;
-
-	pu_setup(&f.f_pu, NULL, design);
-	f.f_m = pu_page(&f.f_pu);
-	f.f_di = f.f_pu.pu_ma->ma_di;
-	*state = &f;
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	pu_page_free(&f->f_pu, f->f_m);
-	pu_teardown(&f->f_pu);
-	return (0);
-}
-
-static _Atomic uint64_t *
-region_gen(struct fixture *f)
-{
-	struct pv_table *pvt = f->f_pu.pu_ma->ma_pvt;
-	struct pv_header ph;
-
-	pvt->pvt_ops->pvl_lookup(pvt, VM_PAGE_TO_PHYS(f->f_m), f->f_m, &ph);
-	return (ph.ph_invl_gen);
-}
-
-static uint64_t
-region(struct fixture *f)
-{
-	/* Relaxed: at rest. */
-	return (atomic_load_explicit(region_gen(f), memory_order_relaxed));
-}
-
-/* As if a mapping of the page went. */
-static void
-mark(struct fixture *f)
-{
-	struct machine *ma = f->f_pu.pu_ma;
-	struct pv_held held = PV_HELD_NONE;
-
-	CHANGE_PV_LIST_LOCK(ma->ma_pvt, &held, f->f_m, VM_PAGE_TO_PHYS(f->f_m));
-	pmap_delayed_invl_page(ma, f->f_m);
-	pv_release_lock(ma->ma_pvt, &held);
-}
 
 static void
 a_mark_outside_a_block_does_nothing(void **state)
 {
-	struct fixture *f = *state;
+	struct di_fixture *f = *state;
 
-	mark(f);
-	assert_int_equal(region(f), 0);
+	di_mark(f);
+	assert_int_equal(di_region(f), 0);
 	pmap_delayed_invl_wait(f->f_pu.pu_ma, f->f_m);
 	assert_int_equal(pu_counter(&f->f_pu, CTR_INVL_WAIT), 0);
 }
@@ -88,15 +29,15 @@ a_mark_outside_a_block_does_nothing(void **state)
 static void
 a_block_marks_with_its_generation(void **state)
 {
-	struct fixture *f = *state;
+	struct di_fixture *f = *state;
 	struct machine *ma = f->f_pu.pu_ma;
 
 	assert_int_equal(pmap_di_done(f->f_di), 1);
 	for (uint64_t g = 2; g < 5; g++) {
 		pmap_delayed_invl_start(ma);
-		mark(f);
-		mark(f);
-		assert_int_equal(region(f), g);
+		di_mark(f);
+		di_mark(f);
+		assert_int_equal(di_region(f), g);
 		assert_int_equal(pmap_di_done(f->f_di), g - 1);
 		pmap_delayed_invl_finish(ma);
 		assert_int_equal(pmap_di_done(f->f_di), g);
@@ -109,7 +50,7 @@ a_block_marks_with_its_generation(void **state)
 static void
 a_block_is_urgent_where_priorities_differ(void **state)
 {
-	struct fixture *f = *state;
+	struct di_fixture *f = *state;
 	struct machine *ma = f->f_pu.pu_ma;
 	struct thread *td = curthread();
 
@@ -132,7 +73,7 @@ a_block_is_urgent_where_priorities_differ(void **state)
 static void
 start(void *arg)
 {
-	struct fixture *f = arg;
+	struct di_fixture *f = arg;
 
 	pmap_delayed_invl_start(f->f_pu.pu_ma);
 }
@@ -140,7 +81,7 @@ start(void *arg)
 static void
 finish(void *arg)
 {
-	struct fixture *f = arg;
+	struct di_fixture *f = arg;
 
 	pmap_delayed_invl_finish(f->f_pu.pu_ma);
 }
@@ -148,7 +89,7 @@ finish(void *arg)
 static void
 wait_for_it(void *arg)
 {
-	struct fixture *f = arg;
+	struct di_fixture *f = arg;
 
 	pmap_delayed_invl_wait(f->f_pu.pu_ma, f->f_m);
 }
@@ -156,7 +97,7 @@ wait_for_it(void *arg)
 static void
 wait_with_pv_lock(void *arg)
 {
-	struct fixture *f = arg;
+	struct di_fixture *f = arg;
 	struct pv_held held = PV_HELD_NONE;
 	struct pv_table *pvt = f->f_pu.pu_ma->ma_pvt;
 
@@ -167,7 +108,7 @@ wait_with_pv_lock(void *arg)
 static void
 mark_without_lock(void *arg)
 {
-	struct fixture *f = arg;
+	struct di_fixture *f = arg;
 
 	pmap_delayed_invl_page(f->f_pu.pu_ma, f->f_m);
 }
@@ -175,7 +116,7 @@ mark_without_lock(void *arg)
 static void
 misuse_panics(void **state)
 {
-	struct fixture *f = *state;
+	struct di_fixture *f = *state;
 	struct pv_header ph;
 
 	if (!INVARIANTS_ENABLED)
@@ -193,7 +134,7 @@ misuse_panics(void **state)
 }
 
 struct enter_args {
-	struct fixture *e_f;
+	struct di_fixture *e_f;
 	struct pmap *e_pmap;
 };
 
@@ -210,7 +151,7 @@ enter(void *arg)
 static void
 sleeping_for_memory_in_a_block_panics(void **state)
 {
-	struct fixture *f = *state;
+	struct di_fixture *f = *state;
 	struct enter_args e = { f, pu_pmap(&f->f_pu) };
 	struct vm_page *hoard = NULL;
 
@@ -228,20 +169,20 @@ sleeping_for_memory_in_a_block_panics(void **state)
 static void
 the_checker_sees_blocks_and_regions(void **state)
 {
-	struct fixture *f = *state;
+	struct di_fixture *f = *state;
 	struct machine *ma = f->f_pu.pu_ma;
 
 	assert_int_equal(machine_check(ma, NULL), 0);
 	pmap_delayed_invl_start(ma);
-	mark(f);
+	di_mark(f);
 	assert_true(machine_check(ma, NULL) >= 3);
 	pmap_delayed_invl_finish(ma);
 	assert_int_equal(machine_check(ma, NULL), 0);
 	/* Relaxed: at rest. */
-	atomic_store_explicit(region_gen(f), 3, memory_order_relaxed);
+	atomic_store_explicit(di_region_gen(f), 3, memory_order_relaxed);
 	assert_int_equal(machine_check(ma, NULL), 1);
 	/* Relaxed: as above. */
-	atomic_store_explicit(region_gen(f), 2, memory_order_relaxed);
+	atomic_store_explicit(di_region_gen(f), 2, memory_order_relaxed);
 	/* Relaxed: as above. */
 	atomic_store_explicit(&f->f_di->di_waiters, 1, memory_order_relaxed);
 	assert_int_equal(machine_check(ma, NULL), 1);
@@ -267,7 +208,7 @@ two_words_are_swapped_as_one(void **state)
 int
 main(void)
 {
-#define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+#define T(t) cmocka_unit_test_setup_teardown(t, di_setup, di_teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_mark_outside_a_block_does_nothing),
 		T(a_block_marks_with_its_generation),
@@ -280,16 +221,9 @@ main(void)
 	const struct CMUnitTest cas2_tests[] = {
 		cmocka_unit_test(two_words_are_swapped_as_one),
 	};
-	static const char *const designs[] = { "sparse/rwlock+di=lockless",
-		"sparse/rwlock+di=mutex", "hashed/gen2+di=lockless",
-		"segment/mtx8+di=mutex" };
 	int failed;
 
 	failed = cmocka_run_group_tests_name("cas2", cas2_tests, NULL, NULL);
-	for (unsigned i = 0; i < sizeof(designs) / sizeof(designs[0]); i++) {
-		design = designs[i];
-		failed +=
-		    cmocka_run_group_tests_name(design, tests, NULL, NULL);
-	}
+	failed += di_run_tests(tests, sizeof(tests) / sizeof(tests[0]));
 	return (failed != 0);
 }

@@ -36,7 +36,6 @@
 
 #define TRIES 10
 
-static struct lt lt;
 static size_t test_cpu; /* where the threads run */
 
 struct inversion {

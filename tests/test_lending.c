@@ -41,7 +41,6 @@ static struct scene {
 	_Atomic unsigned sc_died;
 } sc;
 
-static struct lt lt;
 static const struct pv_lock_ops *gen2;
 
 static int

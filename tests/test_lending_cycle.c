@@ -45,7 +45,6 @@ struct place {
 	const struct pv_lock_ops *p_ops;
 };
 
-static struct lt lt;
 static const char *self; /* this program */
 
 /*

@@ -24,7 +24,6 @@
 #define NSTEPS  5
 
 static const struct pv_lock_ops *ops; /* the backend under test */
-static struct lt lt;
 
 static struct arena {
 	_Alignas(64) char ar_word[PV_LOCK_WORD_MAX];
@@ -41,14 +40,6 @@ setup(void **state)
 	memset(&ar, 0, sizeof(ar));
 	/* On one CPU nobody spins. */
 	lt_setup(&lt, &stage_ops, 1, false);
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	lt_teardown(&lt);
 	return (0);
 }
 
@@ -201,7 +192,7 @@ the_word_shows_who_waits(void **state)
 int
 main(void)
 {
-#define STAGED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define STAGED(test) cmocka_unit_test_setup_teardown(test, setup, lt_end)
 	static const char *const names[] = { "mtx8", "gen2" };
 	const struct CMUnitTest tests[] = {
 		STAGED(a_starving_waiter_is_handed_the_lock),

@@ -20,8 +20,6 @@
 #include "lock/turnstile.h"
 #include "lock_util.h"
 
-static struct lt lt;
-
 static struct rumour {
 	const char *r_key[2];
 	struct lt_thread r_lth[2];

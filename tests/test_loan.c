@@ -25,24 +25,6 @@
 /* Long enough to sleep, short enough to wait for. */
 #define SOON_NS 2000000
 
-static struct lt lt;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	lt_setup(&lt, &sim_real_ops, 2, false);
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	lt_teardown(&lt);
-	return (0);
-}
-
 static uint32_t
 word_of(struct thread *td)
 {
@@ -484,5 +466,5 @@ main(void)
 #endif
 	};
 
-	return (cmocka_run_group_tests(tests, setup, teardown) == 0 ? 0 : 1);
+	return (lt_run_tests(tests, sizeof(tests) / sizeof(tests[0]), 2));
 }

@@ -44,7 +44,6 @@
 #define EXIT_SKIP 77
 
 static const char *program;
-static struct lt lt;
 
 /* From now on the call nr fails if its argument arg, masked, is value. */
 static void

@@ -19,7 +19,6 @@
 /* What the others take when a thread yields. */
 #define OTHERS_NS 300000
 
-static struct lt lt;
 static struct sim_ops fake_ops;
 static uint64_t fake_ns;
 static unsigned spins, units, yields;

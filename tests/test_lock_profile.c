@@ -29,7 +29,6 @@
 #define NTHREADS 6
 #define NITERS   2000
 
-static struct lt lt;
 static struct sim_ops fake_ops;
 static _Atomic uint64_t fake_ns;
 
@@ -64,14 +63,6 @@ real_setup(void **state)
 {
 	(void)state;
 	lt_setup(&lt, &sim_real_ops, 4, true);
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	lt_teardown(&lt);
 	return (0);
 }
 
@@ -558,8 +549,8 @@ nothing_is_recorded_when_off(void **state)
 	sim_thread_switch(lt.lt_td);
 }
 
-#define FAKE(fn) cmocka_unit_test_setup_teardown(fn, fake_setup, teardown)
-#define REAL(fn) cmocka_unit_test_setup_teardown(fn, real_setup, teardown)
+#define FAKE(fn) cmocka_unit_test_setup_teardown(fn, fake_setup, lt_end)
+#define REAL(fn) cmocka_unit_test_setup_teardown(fn, real_setup, lt_end)
 
 int
 main(void)

@@ -16,8 +16,6 @@
 #define NTHREADS 8
 #define NITERS   4000
 
-static struct lt lt;
-
 struct shared {
 	struct mtx s_mtx;
 	uint64_t s_plain;
@@ -25,22 +23,6 @@ struct shared {
 	unsigned s_trail[NTHREADS];
 	bool s_result;
 };
-
-static int
-setup(void **state)
-{
-	(void)state;
-	lt_setup(&lt, &sim_real_ops, NTHREADS, false);
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	lt_teardown(&lt);
-	return (0);
-}
 
 static uint64_t
 word(const struct mtx *m)
@@ -279,5 +261,6 @@ main(void)
 		cmocka_unit_test(misuse_panics_with_invariants),
 	};
 
-	return (cmocka_run_group_tests(tests, setup, teardown));
+	return (
+	    lt_run_tests(tests, sizeof(tests) / sizeof(tests[0]), NTHREADS));
 }

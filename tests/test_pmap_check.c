@@ -35,31 +35,14 @@ static const struct check_case *const tables[] = { check_cases_pv,
 	check_cases_tlb };
 #define NTABLES (sizeof(tables) / sizeof(tables[0]))
 
-static struct vm_page *
-full_run(void)
-{
-	struct vm_page *m = pu_pages(&cc_pu, VM_LEVEL_0_ORDER);
-
-	assert_true(
-	    vm_reserv_assume(cc_pu.pu_ma->ma_vp, VM_PAGE_TO_PHYS(m), true));
-	return (m);
-}
-
-static void
-full_run_free(struct vm_page *m)
-{
-	(void)vm_reserv_assume(cc_pu.pu_ma->ma_vp, VM_PAGE_TO_PHYS(m), false);
-	pu_pages_free(&cc_pu, m, VM_LEVEL_0_ORDER);
-}
-
 static void
 begin_super(void)
 {
 	const vm_prot_t rw = VM_PROT_READ | VM_PROT_WRITE;
 
 	cc_s = pu_pmap(&cc_pu);
-	cc_run = full_run();
-	cc_run2 = full_run();
+	cc_run = pu_run(&cc_pu);
+	cc_run2 = pu_run(&cc_pu);
 	for (unsigned i = 0; i < NPTEPG; i++)
 		assert_int_equal(pmap_enter(cc_s, SVA + i * PAGE_SIZE,
 				     &cc_run[i], rw, VM_PROT_WRITE, 0),
@@ -111,8 +94,8 @@ end(const struct check_case *c)
 	if (c->super) {
 		pmap_remove(cc_s, 0, VM_MAXUSER_ADDRESS);
 		pu_pmap_free(cc_s);
-		full_run_free(cc_run);
-		full_run_free(cc_run2);
+		pu_run_free(&cc_pu, cc_run);
+		pu_run_free(&cc_pu, cc_run2);
 	}
 	pu_teardown(&cc_pu);
 }

@@ -87,9 +87,7 @@ the_operation_that_was_wrong_is_named(void **state)
 		skip();
 	begin("sparse/gen2+bug=B7");
 	w.w_pmap = pu_pmap(&pu);
-	m = pu_pages(&pu, VM_LEVEL_0_ORDER);
-	assert_true(
-	    vm_reserv_assume(pu.pu_ma->ma_vp, VM_PAGE_TO_PHYS(m), true));
+	m = pu_run(&pu);
 	assert_int_equal(
 	    pmap_enter(w.w_pmap, VA, m, R | W, W, 1), KERN_SUCCESS);
 	assert_true(pu_panics(demote, &w));
@@ -100,8 +98,7 @@ the_operation_that_was_wrong_is_named(void **state)
 	atomic_store_explicit(&pu.pu_ma->ma_inside, 0, memory_order_relaxed);
 	pmap_resident_add(w.w_pmap, 1);
 	pmap_remove(w.w_pmap, VA, END);
-	(void)vm_reserv_assume(pu.pu_ma->ma_vp, VM_PAGE_TO_PHYS(m), false);
-	pu_pages_free(&pu, m, VM_LEVEL_0_ORDER);
+	pu_run_free(&pu, m);
 	pu_pmap_free(w.w_pmap);
 	pu_teardown(&pu);
 }

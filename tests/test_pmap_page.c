@@ -172,19 +172,7 @@ main(void)
 		T(a_scan_starts_again_when_the_header_has_another_list),
 		T(a_question_does_not_care_for_the_header_first),
 	};
-	char name[64];
-	int failed = 0;
 
-	design = name;
-	for (unsigned l = 0; l < PU_NLAYOUTS; l++) {
-		for (unsigned k = 0; k < PU_NLOCKS; k++) {
-			if (strcmp(pu_locks[k], "none") == 0)
-				continue;
-			(void)snprintf(name, sizeof(name), "%s/%s",
-			    pu_layouts[l], pu_locks[k]);
-			failed += cmocka_run_group_tests_name(
-			    name, tests, NULL, NULL);
-		}
-	}
-	return (failed == 0 ? 0 : 1);
+	return (pu_run_all_designs(
+		    &design, tests, sizeof(tests) / sizeof(tests[0])) != 0);
 }

@@ -43,7 +43,6 @@ extern char **environ;
 
 static const char *program;
 static const struct pv_lock_ops *ops; /* the backend under test */
-static struct lt lt;
 
 /* A word of any backend, between two canaries. */
 static struct {

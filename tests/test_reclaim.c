@@ -452,12 +452,8 @@ main(void)
 		T(a_reserve_reclaims),
 		T(a_failed_reserve_leaves_no_free_chunk),
 	};
-	int failed = 0;
 
-	for (size_t i = 0; i < sizeof(designs) / sizeof(designs[0]); i++) {
-		design = designs[i];
-		failed +=
-		    cmocka_run_group_tests_name(design, tests, NULL, NULL);
-	}
-	return (failed);
+	return (pu_run_designs(&design, designs,
+		    sizeof(designs) / sizeof(designs[0]), tests,
+		    sizeof(tests) / sizeof(tests[0])) != 0);
 }

@@ -14,24 +14,6 @@
 
 #define NITERS 4000
 
-static struct lt lt;
-
-static int
-setup(void **state)
-{
-	(void)state;
-	lt_setup(&lt, &sim_real_ops, NTHREADS, false);
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	lt_teardown(&lt);
-	return (0);
-}
-
 static void
 read_or_write(void *arg, unsigned i)
 {
@@ -466,5 +448,6 @@ main(void)
 		cmocka_unit_test(misuse_panics_with_invariants),
 	};
 
-	return (cmocka_run_group_tests(tests, setup, teardown));
+	return (
+	    lt_run_tests(tests, sizeof(tests) / sizeof(tests[0]), NTHREADS));
 }

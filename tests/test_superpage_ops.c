@@ -403,19 +403,7 @@ main(void)
 		T(versions_of_copy_and_protect),
 		T(exit_takes_superpages),
 	};
-	char name[64];
-	int failed = 0;
 
-	su_design = name;
-	for (unsigned l = 0; l < PU_NLAYOUTS; l++) {
-		for (unsigned k = 0; k < PU_NLOCKS; k++) {
-			if (strcmp(pu_locks[k], "none") == 0)
-				continue;
-			(void)snprintf(name, sizeof(name), "%s/%s",
-			    pu_layouts[l], pu_locks[k]);
-			failed += cmocka_run_group_tests_name(
-			    name, tests, NULL, NULL);
-		}
-	}
-	return (failed == 0 ? 0 : 1);
+	return (pu_run_all_designs(
+		    &su_design, tests, sizeof(tests) / sizeof(tests[0])) != 0);
 }

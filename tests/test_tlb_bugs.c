@@ -319,8 +319,7 @@ promoted_superpage_flushed(const char *form, const char *bug)
 	pte_t *pde;
 
 	scene_begin(&s, form, bug);
-	m = pu_pages(&s.s_pu, VM_LEVEL_0_ORDER);
-	assert_true(vm_reserv_assume(s.s_ma->ma_vp, VM_PAGE_TO_PHYS(m), true));
+	m = pu_run(&s.s_pu);
 	pmap_activate(s.s_pmap, READER);
 	for (unsigned i = 0; i < NPTEPG; i++) {
 		enter(&s, VA + i * PAGE_SIZE, &m[i]);
@@ -336,7 +335,7 @@ promoted_superpage_flushed(const char *form, const char *bug)
 	assert_int_equal(pu_leaf(s.s_pmap, VA), 0);
 	for (unsigned i = 0; i < NPTEPG; i++)
 		pmap_remove_all(s.s_ma, &m[i]);
-	pu_pages_free(&s.s_pu, m, VM_LEVEL_0_ORDER);
+	pu_run_free(&s.s_pu, m);
 	for (unsigned i = 0; i < NPTEPG; i++)
 		(void)read_at(&s, VA + i * PAGE_SIZE);
 	return (scene_end(&s));

@@ -21,8 +21,6 @@
 
 #define NTHREADS 6
 
-static struct lt lt;
-
 struct queueing {
 	const void *q_key[NTHREADS];
 	enum ts_queue q_queue[NTHREADS];
@@ -33,22 +31,6 @@ struct queueing {
 	unsigned q_trail[NTHREADS];  /* in which order */
 	struct lt_thread q_lth[NTHREADS];
 };
-
-static int
-setup(void **state)
-{
-	(void)state;
-	lt_setup(&lt, &sim_real_ops, 2, false);
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	lt_teardown(&lt);
-	return (0);
-}
 
 static unsigned
 returned(struct queueing *q)
@@ -374,5 +356,5 @@ main(void)
 		cmocka_unit_test(attach_fails_cleanly_without_memory),
 	};
 
-	return (cmocka_run_group_tests(tests, setup, teardown));
+	return (lt_run_tests(tests, sizeof(tests) / sizeof(tests[0]), 2));
 }

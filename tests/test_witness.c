@@ -22,8 +22,6 @@
 #define NLOCKS      70 /* more than there may be classes */
 #define REPORTS_MAX 16
 
-static struct lt lt;
-
 /* What was reported; the threads of a test report one at a time, or just count. */
 static struct witness_report reports[REPORTS_MAX];
 static _Atomic unsigned nreports;
