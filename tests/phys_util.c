@@ -22,6 +22,7 @@ const char *const phys_maps[] = {
 	"vm-2cpu-24g",
 	"vm-2cpu-256m",
 	"vm-4cpu-3g-2n",
+	"xeon-2s-104t-192g",
 	"xeon-2s-48t-256g",
 	"xeon-2s-88t-64g",
 	"xeon-4s-80t-128g",
