@@ -51,7 +51,20 @@ set(virtual_sources
   sim/virtual/arena_heap.c
   sim/virtual/fiber.c
   sim/virtual/kmem_virtual.c
-  sim/virtual/rcu_virtual.c)
+  sim/virtual/line.c
+  sim/virtual/line_share.c
+  sim/virtual/line_topology.c
+  sim/virtual/rcu_virtual.c
+  sim/virtual/sim_virtual.c
+  sim/virtual/stats.c
+  sim/virtual/tsan.c
+  sim/virtual/tsan_atomic.c
+  sim/virtual/tsan_range.c
+  sim/virtual/world.c
+  sim/virtual/world_cpu.c
+  sim/virtual/world_explore.c
+  sim/virtual/world_stuck.c
+  sim/virtual/world_wait.c)
 
 get_target_property(virtual_library pmapsim SOURCES)
 # Sources of a header set are not listed here; loans by platform are.

@@ -189,18 +189,24 @@ sim_create(struct kmem *km, const struct sim_ops *ops, unsigned ncpus,
     struct sim **simp)
 {
 	struct sim *sim;
+	unsigned ncpus_host;
 	int error;
 
 	KASSERT(ncpus >= 1 && ncpus <= MACHINE_CPU_MAX, ("%u CPUs", ncpus));
-	clock_init();
-	loan_init();
+	if (ops->so_ncpus != NULL) {
+		ncpus_host = ops->so_ncpus();
+	} else {
+		clock_init();
+		loan_init();
+		ncpus_host = host_ncpus();
+	}
 	sim = kmem_alloc(km, sizeof(*sim), 0, M_THREAD, KMEM_ANYDOMAIN);
 	if (sim == NULL)
 		return (ENOMEM);
 	sim->sim_ops = ops;
 	sim->sim_kmem = km;
 	sim->sim_ncpus = ncpus;
-	sim->sim_oversubscribed = ncpus > host_ncpus();
+	sim->sim_oversubscribed = ncpus > ncpus_host;
 	sim->sim_spin_ns = measure_spin_ns(sim);
 	sim->sim_asym = ops->so_asym_init();
 	error = registry_create(km, &sim->sim_registry);

@@ -229,9 +229,12 @@ struct sim_ops {
 	void (*so_waits)(struct thread *td, const char *name);
 	/* td has taken the lock at key exclusively, after a wait or at once. */
 	void (*so_owns)(struct thread *td, const char *name, const void *key);
+	/* CPUs that there are for a machine's; NULL: those of the host. */
+	unsigned (*so_ncpus)(void);
 };
 
 extern const struct sim_ops sim_real_ops;
+extern const struct sim_ops sim_virtual_ops;
 /* Those of this build: real mode, or the virtual machine. */
 extern const struct sim_ops *const sim_native_ops;
 

@@ -109,12 +109,14 @@ line_of(const void *p)
 
 struct preset;
 
+#define LINE_SIBLINGS_MAX 7
+
 /*
  * Begin: ncpus CPUs on the host that the preset describes.  If it has fewer, it
  * gets more cores: in clusters of the same size, or in the one cluster of a
  * socket.  Returns 0 or ENOMEM.
  */
-int line_begin(const struct preset *pr, unsigned ncpus);
+int line_begin(const struct preset *pr, struct vcpu *cpus, unsigned ncpus);
 void line_end(void);
 
 /*
@@ -133,7 +135,5 @@ void line_silence(const void *p, size_t size, bool silent);
 /* How far two CPUs are; for statistics and the costs of interrupts. */
 enum vstat_dist line_distance(unsigned cpu, unsigned other);
 unsigned line_socket_of(unsigned cpu);
-/* CPUs of the same core as cpu, without it: [0, n) are written, n returned. */
-unsigned line_siblings(unsigned cpu, unsigned *cpus, unsigned max);
 
 #endif /* SIM_VIRTUAL_LINE_H */

@@ -31,7 +31,7 @@
  *	the own one is out of it.
  *   3. Clocks do not go back.
  *   4. A fiber that is untimed neither moves its CPU's clock nor switches, but
- *	where it blocks.
+ *	where it blocks, spins or yields.
  *   5. Nothing here is instrumented, and what is not instrumented never switches
  *	by itself: a host mutex that is held across nothing else is never met.
  */
@@ -72,12 +72,13 @@ struct vfiber {
 	struct vcpu *fb_cpu;
 	struct thread *fb_td;    /* last attached, or NULL */
 	struct thread *fb_curtd; /* sim_curthread, while it does not run */
-	unsigned fb_untimed;     /* > 0: see invariant 4 */
+	bool fb_untimed;         /* see invariant 4 */
+	bool fb_timed_out;
 	uint64_t fb_since_ps;    /* blocked or ready since */
 	uint64_t fb_ready_ps;    /* may have its CPU from then on */
 	uint64_t fb_deadline_ps; /* VIRT_NEVER: none */
-	int fb_pri;              /* place in the queue: lower first */
-	bool fb_timed_out;
+	uint64_t fb_left_ps;     /* of a charge that was interrupted */
+	int fb_lent_pri;         /* by those with fb_lends_to, or PRI_NONE */
 	/* For reports: what it waits for. */
 	const char *fb_why;   /* "a token", "a loan", "a leaf lock", ... */
 	const void *fb_on;    /* its address, or NULL */
@@ -107,9 +108,10 @@ struct vcpu {
 	unsigned vc_busy;        /* siblings that work */
 	struct vfiber *vc_fiber; /* has the CPU; NULL: idle */
 
-	struct vfiber *vc_ready;  /* by fb_pri, then arrival */
+	struct vfiber *vc_ready;  /* by arrival */
 	struct vfiber *vc_timers; /* by fb_deadline_ps */
 	uint64_t vc_event_ps;     /* the next thing to do of its own */
+	uint64_t vc_from_ps;      /* the charge that runs began then */
 	uint64_t vc_slice_ps;     /* end of the slice */
 	uint64_t vc_idle_ps;      /* idle since */
 	uint64_t vc_rmw_ps;       /* siblings considered */
@@ -119,6 +121,9 @@ struct vcpu {
 	unsigned vc_store_head;
 	unsigned vc_nstores;
 	uint64_t vc_stored_ps; /* when the last one completes */
+	enum vstat_time vc_store_what;
+	unsigned vc_siblings[LINE_SIBLINGS_MAX];
+	unsigned vc_nsiblings;
 	uint64_t vc_stream[4]; /* lines that are foreseen */
 	unsigned vc_stream_at;
 };
@@ -205,7 +210,7 @@ struct world {
 	struct vcpu *vw_cpu;    /* never NULL: without a world, one of nobody */
 	uint64_t vw_limit_ps;   /* vw_cpu may do an event before then */
 	uint64_t vw_span;       /* bytes of the arena that are modelled, or 0 */
-	uint64_t vw_outside_ps; /* an access to what is not */
+	uint64_t vw_outside_ps; /* an access to what is not: 0, nothing */
 	struct explore *vw_explore; /* NULL, also while untimed */
 	struct vfiber *vw_fiber;
 	uint64_t vw_hash;
@@ -224,9 +229,10 @@ struct world {
 	unsigned vw_maxfibers;
 	unsigned vw_nlive;
 
-	/* The tree of times: tree.c. */
+	/* The tree of times: world_impl.h. */
 	uint64_t *vw_tree;
 	unsigned vw_leaves;
+	uint64_t vw_explore_ps; /* the clock, with a strategy */
 };
 
 extern struct world virt_world;
@@ -270,6 +276,15 @@ bool world_block(const char *why, const void *on, uint64_t deadline_ps,
 void world_wake(struct vfiber *fb);
 /* Another fiber of the CPU, or, with explore, any. */
 void world_yield(void);
+/* The time, for who runs. */
+static inline uint64_t
+world_now_ps(void)
+{
+	return (virt_world.vw_strategy != NULL
+		? virt_world.vw_explore_ps
+		: virt_world.vw_cpu->vc_clock_ps);
+}
+
 /* n units of a spin loop. */
 void world_spin(uint64_t n);
 
@@ -283,6 +298,9 @@ void world_move(unsigned cpu);
 void world_untimed(bool on);
 /* The priority of fb may have changed: its own, or one that is lent to it. */
 void world_pri_changed(struct vfiber *fb);
+
+/* Its priority: its own or one that is lent to it. */
+int vfiber_pri(const struct vfiber *fb);
 
 /* The fiber whose so_tid() that is, or NULL: none, or dead. */
 struct vfiber *world_fiber(uint32_t tid);

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * What an access costs: see line.h.
+ *
+ * An access that is no hit in the own L1 is a question (line_look(): who has the
+ * line), a change of the line's state, and a price.  The price of a load or of an
+ * RMW is waited for; that of a plain store goes to the store buffer.
+ *
+ *	op	before			after		price
+ *
+ *	load	mine, L1		same		hit
+ *		mine, L2		same		L2
+ *		mine, sibling wrote	exclusive	sibling
+ *		others have it		shared		the nearest
+ *		nobody			exclusive	memory
+ *	store,	mine, alone		modified	hit, or RMW
+ *	RMW	mine, shared		modified	the farthest
+ *		others have it		modified	the nearer of where it comes
+ *						from, the farthest that loses it
+ *		nobody			modified	memory
+ */
+
+#include "kern/kassert.h"
+#include "sim/virtual/line_impl.h"
+
+/* A miss: where the line is. */
+struct line_miss {
+	uint64_t lm_ps;
+	enum vstat_dist lm_from;
+	bool lm_memory;
+};
+
+/* vc's core fills a line. */
+static void
+fill(struct vcpu *vc)
+{
+	uint64_t fills = ++line_model.lm_fills[vc->vc_core];
+
+	if ((fills & ((1u << LINE_STAMP_SHIFT) - 1)) != 0)
+		return;
+	vc->vc_tag = line_tag_now(vc);
+	for (unsigned i = 0; i < vc->vc_nsiblings; i++) {
+		struct vcpu *sibling = &line_model.lm_cpus[vc->vc_siblings[i]];
+
+		sibling->vc_tag = line_tag_now(sibling);
+	}
+}
+
+/* Did the CPU foresee that this line comes next?  Within a page of 4 KB. */
+static bool
+foreseen(struct vcpu *vc, uint64_t line)
+{
+	const unsigned n = sizeof(vc->vc_stream) / sizeof(vc->vc_stream[0]);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (vc->vc_stream[i] == line) {
+			vc->vc_stream[i] = line + 1;
+			return (line % 64 != 0);
+		}
+	}
+	vc->vc_stream[vc->vc_stream_at] = line + 1;
+	vc->vc_stream_at = (vc->vc_stream_at + 1) % n;
+	return (false);
+}
+
+static void
+from_memory(struct line *ln, const struct vcpu *vc, uintptr_t addr,
+    struct line_miss *miss)
+{
+	const struct preset *pr = line_model.lm_preset;
+	int domain;
+
+	if (ln->ln_home == 0) {
+		/* Nobody said: memory of the socket that comes first. */
+		domain = arena_home((const void *)addr);
+		if (domain < 0)
+			domain = (int)vc->vc_socket;
+		ln->ln_home = (uint8_t)((uint64_t)domain % pr->pr_sockets + 1);
+	}
+	miss->lm_memory = true;
+	if (ln->ln_home == vc->vc_socket + 1) {
+		miss->lm_from = VD_SOCKET;
+		miss->lm_ps = pr->pr_dram_local_ps;
+	} else {
+		miss->lm_from = VD_REMOTE;
+		miss->lm_ps = pr->pr_dram_remote_ps;
+	}
+}
+
+/* Where a line comes from that vc's core has not, and what that takes. */
+static void
+find_source(struct line *ln, struct vcpu *vc, uintptr_t addr,
+    const struct line_look *lk, struct line_miss *miss)
+{
+	const struct preset *pr = line_model.lm_preset;
+	struct line_miss memory;
+	bool soon;
+
+	miss->lm_memory = false;
+	if (lk->lk_others && lk->lk_private && ln->ln_state != LINE_SHARED) {
+		/* Its only owner must give it away. */
+		miss->lm_from = lk->lk_near;
+		miss->lm_ps = line_model.lm_cost[lk->lk_near];
+		return;
+	}
+	soon = foreseen(vc, arena_line((const void *)addr));
+	if (lk->lk_mine && lk->lk_age <= line_model.lm_llc_units) {
+		miss->lm_from = VD_CLUSTER;
+		miss->lm_ps = pr->pr_llc_hit_ps;
+	} else if (lk->lk_others) {
+		miss->lm_from = lk->lk_near;
+		miss->lm_ps = lk->lk_near <= VD_CLUSTER
+		    ? pr->pr_llc_hit_ps
+		    : line_model.lm_cost[lk->lk_near];
+		if (lk->lk_near == VD_REMOTE) {
+			from_memory(ln, vc, addr, &memory);
+			if (memory.lm_ps < miss->lm_ps)
+				*miss = memory;
+		}
+	} else {
+		from_memory(ln, vc, addr, miss);
+	}
+	if (soon && pr->pr_l2_hit_ps < miss->lm_ps)
+		miss->lm_ps = pr->pr_l2_hit_ps;
+}
+
+/* Time goes by that is no hit. */
+static void
+pass(struct vcpu *vc, enum vstat_time what, uint64_t ps)
+{
+	vstat_time(&virt_world.vw_fiber->fb_stat, what, ps);
+	vc->vc_clock_ps += ps;
+	vc->vc_mark_ps += ps;
+}
+
+static enum vstat_time
+time_of(enum vstat_dist from)
+{
+	return (from == VD_REMOTE ? VT_REMOTE : VT_LOCAL);
+}
+
+/* Stores that are complete leave the buffer. */
+static void
+retire(struct vcpu *vc)
+{
+	unsigned n = (unsigned)line_model.lm_preset->pr_store_buffer;
+
+	while (vc->vc_nstores > 0 &&
+	    vc->vc_stores[vc->vc_store_head] <= vc->vc_clock_ps) {
+		vc->vc_store_head = (vc->vc_store_head + 1) % n;
+		vc->vc_nstores--;
+	}
+}
+
+static void
+drain(struct vcpu *vc)
+{
+	if (vc->vc_stored_ps > vc->vc_clock_ps)
+		pass(vc, vc->vc_store_what, vc->vc_stored_ps - vc->vc_clock_ps);
+	vc->vc_nstores = 0;
+}
+
+/* The line comes in the background; a full buffer is waited for. */
+static uint64_t
+buffer_store(struct vcpu *vc, const struct line *ln, struct line_miss *miss)
+{
+	unsigned n = (unsigned)line_model.lm_preset->pr_store_buffer, at;
+	uint64_t done, start;
+
+	retire(vc);
+	if (vc->vc_nstores == n) {
+		pass(vc, time_of(miss->lm_from),
+		    vc->vc_stores[vc->vc_store_head] - vc->vc_clock_ps);
+		retire(vc);
+	}
+	start =
+	    ln->ln_free_ps > vc->vc_clock_ps ? ln->ln_free_ps : vc->vc_clock_ps;
+	done = start + miss->lm_ps;
+	if (done < vc->vc_stored_ps)
+		done = vc->vc_stored_ps;
+	at = (vc->vc_store_head + vc->vc_nstores) % n;
+	vc->vc_stores[at] = done;
+	vc->vc_nstores++;
+	vc->vc_stored_ps = done;
+	vc->vc_store_what = time_of(miss->lm_from);
+	vc->vc_clock_ps += vc->vc_hit_ps;
+	return (start);
+}
+
+/* Pay for a miss, and keep the line busy as long as it is on its way. */
+static void
+pay(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op,
+    struct line_miss *miss)
+{
+	const struct preset *pr = line_model.lm_preset;
+	uint64_t before = vc->vc_clock_ps, busy, queue = 0, start;
+
+	world_event(
+	    arena_line((const void *)addr) << 3 | op, before << 10 | vc->vc_id);
+	if (op == LINE_WRITE || op == LINE_ATOMIC_WRITE) {
+		start = buffer_store(vc, ln, miss);
+	} else {
+		if (op == LINE_RMW)
+			drain(vc);
+		start = vc->vc_clock_ps;
+		if (ln->ln_free_ps > start) {
+			queue = ln->ln_free_ps - start;
+			start = ln->ln_free_ps;
+			pass(vc, VT_QUEUE, queue);
+		}
+		pass(vc, time_of(miss->lm_from), miss->lm_ps);
+	}
+	busy = op == LINE_READ || op == LINE_ATOMIC_READ
+	    ? pr->pr_occupancy_read_ps
+	    : pr->pr_occupancy_write_ps;
+	ln->ln_free_ps = start + (busy == 0 ? miss->lm_ps : busy);
+	vstat_miss(&ln->ln_stat, addr, vc->vc_id, miss->lm_from,
+	    miss->lm_memory, op != LINE_READ && op != LINE_ATOMIC_READ,
+	    vc->vc_clock_ps - before, queue);
+}
+
+/* The line is in the core's own caches, and nothing has to be asked. */
+static void
+hit(struct vcpu *vc, enum line_op op)
+{
+	if (op == LINE_RMW) {
+		drain(vc);
+		vc->vc_clock_ps += vc->vc_rmw_ps;
+	} else {
+		vc->vc_clock_ps += vc->vc_hit_ps;
+	}
+}
+
+static bool
+is_read(enum line_op op)
+{
+	return (op == LINE_READ || op == LINE_ATOMIC_READ);
+}
+
+/* A load that finds the line in the core's L1 or L2. */
+static void
+load_mine(struct vcpu *vc, struct line *ln, const struct line_look *lk)
+{
+	if (lk->lk_age <= line_model.lm_l1_units) {
+		hit(vc, LINE_READ);
+	} else {
+		fill(vc);
+		pass(vc, VT_LOCAL, line_model.lm_preset->pr_l2_hit_ps);
+	}
+	if (ln->ln_state == LINE_SHARED)
+		line_add_sharer(ln, vc);
+	else
+		ln->ln_share[0] = vc->vc_tag;
+}
+
+/* A store or RMW of a line that only vc's core has, in its L1 or L2. */
+static void
+store_mine(struct vcpu *vc, struct line *ln, enum line_op op,
+    const struct line_look *lk)
+{
+	if (lk->lk_age > line_model.lm_l1_units) {
+		fill(vc);
+		if (op == LINE_RMW)
+			pass(vc, VT_LOCAL, line_model.lm_preset->pr_l2_hit_ps);
+	}
+	hit(vc, op);
+	line_take(ln, vc, LINE_MODIFIED);
+}
+
+/* The line is with vc's core, but a sibling has written to it since. */
+static void
+from_sibling(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op)
+{
+	struct line_miss miss = { line_model.lm_cost[VD_CORE], VD_CORE, false };
+
+	pay(vc, ln, addr, op, &miss);
+	line_take(ln, vc, is_read(op) ? LINE_EXCLUSIVE : LINE_MODIFIED);
+}
+
+static void
+load_miss(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op,
+    const struct line_look *lk)
+{
+	struct line_miss miss;
+
+	find_source(ln, vc, addr, lk, &miss);
+	pay(vc, ln, addr, op, &miss);
+	fill(vc);
+	if (lk->lk_others)
+		line_add_sharer(ln, vc);
+	else
+		line_take(ln, vc, LINE_EXCLUSIVE);
+}
+
+static void
+store_miss(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op,
+    const struct line_look *lk)
+{
+	struct line_miss miss;
+	uint64_t far_ps;
+
+	if (lk->lk_mine && lk->lk_age <= line_model.lm_l2_units) {
+		/* Shared: the others are told, no data comes. */
+		miss.lm_ps = line_model.lm_cost[lk->lk_far];
+		miss.lm_from = lk->lk_far;
+		miss.lm_memory = false;
+	} else {
+		find_source(ln, vc, addr, lk, &miss);
+		far_ps = lk->lk_others ? line_model.lm_cost[lk->lk_far] : 0;
+		if (far_ps > miss.lm_ps) {
+			miss.lm_ps = far_ps;
+			miss.lm_from = lk->lk_far;
+		}
+	}
+	pay(vc, ln, addr, op, &miss);
+	fill(vc);
+	line_take(ln, vc, LINE_MODIFIED);
+}
+
+bool
+line_access(struct vcpu *vc, uintptr_t addr, enum line_op op)
+{
+	struct line *ln = line_of((const void *)addr);
+	struct line_look lk;
+	bool mine;
+
+	if (ln->ln_flags & LINE_SILENT)
+		return (true);
+	if (op >= LINE_ATOMIC_READ && !world_my_turn(vc))
+		return (false);
+	vc->vc_accesses++;
+	if (op >= LINE_ATOMIC_READ)
+		world_event(arena_line((const void *)addr) << 3 | op,
+		    vc->vc_clock_ps << 10 | vc->vc_id);
+	/* The most frequent, without a question. */
+	if (ln->ln_share[0] == vc->vc_tag &&
+	    (is_read(op) || ln->ln_state == LINE_MODIFIED)) {
+		hit(vc, op);
+		return (true);
+	}
+	line_look(ln, vc, &lk);
+	mine = lk.lk_mine && lk.lk_age <= line_model.lm_l2_units;
+	if (mine && ln->ln_state == LINE_MODIFIED &&
+	    line_tag_cpu(lk.lk_tag) != vc->vc_id) {
+		if (!world_my_turn(vc))
+			goto later;
+		from_sibling(vc, ln, addr, op);
+	} else if (mine && is_read(op)) {
+		load_mine(vc, ln, &lk);
+	} else if (mine && !lk.lk_others) {
+		store_mine(vc, ln, op, &lk);
+	} else {
+		if (!world_my_turn(vc))
+			goto later;
+		if (is_read(op))
+			load_miss(vc, ln, addr, op, &lk);
+		else
+			store_miss(vc, ln, addr, op, &lk);
+	}
+	return (true);
+
+later:
+	vc->vc_accesses--;
+	return (false);
+}
+
+void
+line_fence(struct vcpu *vc)
+{
+	drain(vc);
+	pass(vc, VT_LOCAL, line_model.lm_preset->pr_fence_ps);
+}

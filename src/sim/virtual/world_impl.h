@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SIM_VIRTUAL_WORLD_IMPL_H
+#define SIM_VIRTUAL_WORLD_IMPL_H
+
+/*
+ * What the files of the world share; world.h says what it is.
+ *
+ * The tree of times.  A leaf for each CPU, above each pair the smaller of the two,
+ * so the root is the next CPU.  A time has the number of its CPU in the low bits:
+ * no two are the same, and the order of CPUs with the same clock is theirs.
+ */
+
+#include "sim/virtual/world.h"
+
+#define VIRT_CPU_BITS 10
+#define VIRT_CPU_MASK ((1u << VIRT_CPU_BITS) - 1)
+
+static inline void
+tree_set(unsigned cpu, uint64_t ps)
+{
+	uint64_t *tree = virt_world.vw_tree, left, right;
+	size_t i = virt_world.vw_leaves + cpu;
+
+	tree[i] = ps == VIRT_NEVER ? VIRT_NEVER : ps << VIRT_CPU_BITS | cpu;
+	for (; i > 1; i /= 2) {
+		left = tree[i & ~(size_t)1];
+		right = tree[i | 1];
+		tree[i / 2] = left < right ? left : right;
+	}
+}
+
+static inline uint64_t
+tree_first(void)
+{
+	return (virt_world.vw_tree[1]);
+}
+
+/* The time before which vc comes before all in the tree. */
+static inline uint64_t
+tree_limit(const struct vcpu *vc)
+{
+	uint64_t first = tree_first();
+
+	if (first == VIRT_NEVER)
+		return (VIRT_NEVER);
+	return (
+	    (first >> VIRT_CPU_BITS) + (vc->vc_id < (first & VIRT_CPU_MASK)));
+}
+
+/* vw_limit_ps: after a change of the tree, or of vw_cpu's next event. */
+static inline void
+world_limit(void)
+{
+	const struct vcpu *vc = virt_world.vw_cpu;
+	uint64_t limit = tree_limit(vc);
+
+	virt_world.vw_limit_ps =
+	    limit < vc->vc_event_ps ? limit : vc->vc_event_ps;
+}
+
+/*
+ * world_cpu.c: the fibers of one CPU.
+ */
+
+/* Do what is due at the CPU's clock; vc_event_ps is in the future then. */
+void vcpu_events(struct vcpu *vc);
+/* When does it have something to do?  VIRT_NEVER: nothing. */
+uint64_t vcpu_time(const struct vcpu *vc);
+/* fb, of that CPU, may run from ps on. */
+void vcpu_ready(struct vcpu *vc, struct vfiber *fb, uint64_t ps);
+/* vc_fiber has left the CPU: another one, or none. */
+void vcpu_vacant(struct vcpu *vc);
+/* The CPU's fiber goes to the queue. */
+void vcpu_requeue(struct vcpu *vc, bool first);
+void vcpu_timer_add(struct vcpu *vc, struct vfiber *fb);
+void vcpu_timer_remove(struct vcpu *vc, struct vfiber *fb);
+/* vc_event_ps is computed anew. */
+void vcpu_plan(struct vcpu *vc);
+/* fb has the CPU when the world begins. */
+void vcpu_first(struct vcpu *vc, struct vfiber *fb);
+/* What a hit costs has changed with the siblings. */
+void vcpu_costs(struct vcpu *vc);
+
+/*
+ * world.c.
+ */
+
+/* Find who runs, and run it; returns when vw_fiber runs again. */
+void world_schedule(void);
+/* The host runs fb from here on; returns when it runs vw_fiber again. */
+void world_switch(struct vfiber *fb);
+/* ps of what pass, even for a fiber that is untimed; others may run. */
+void world_pass(enum vstat_time what, uint64_t ps);
+/* A round of spinning or yielding. */
+void world_idle_round(void);
+/* What depends on the fiber that runs. */
+void world_mode(void);
+
+/* world_wait.c: fb, new or asleep, may run from ps on. */
+void world_ready(struct vfiber *fb, uint64_t ps);
+
+/*
+ * world_explore.c: the same with a strategy.
+ */
+
+void explore_pick(enum virt_why why);
+bool vfiber_can_run(const struct vfiber *fb);
+
+#endif /* SIM_VIRTUAL_WORLD_IMPL_H */
