@@ -207,13 +207,17 @@ turnstile_wait(struct turnstile_chain *tc, struct thread *td, const void *key,
 	}
 	if (!again)
 		td->td_ts_since_ns = sim_clock_ns(td->td_sim);
+	/*
+	 * Before our priority is read: who makes us more urgent after that finds
+	 * us here, and waits for the chain lock to move us up.
+	 * Seq_cst: see turnstile_cycle.c; whoever takes us off has the chain.
+	 */
+	atomic_store_explicit(&td->td_blocked_on, key, memory_order_seq_cst);
 	td->td_ts_pri = ts_blocking_pri(td, !again);
 	td->td_ts_flags = 0;
 	ts_insert(&ts->ts_blocked[queue], td, again);
 	td->td_ts_blocked = ts;
 	td->td_ts_nth++;
-	/* Seq_cst: see turnstile_cycle.c; whoever takes us off has the chain. */
-	atomic_store_explicit(&td->td_blocked_on, key, memory_order_seq_cst);
 	counter_add(&td->td_counters, CTR_LOCK_SLEEPS, 1);
 	ts_sleep(tc, ts, td, key);
 	return (((td->td_ts_flags & TD_TS_MORE) != 0 ? TSW_MORE : 0) |

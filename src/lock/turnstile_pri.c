@@ -157,7 +157,11 @@ ts_propagate(struct thread *td)
 	int pri;
 
 	for (;;) {
-		/* Relaxed: compared under the chain lock, below. */
+		/*
+		 * Relaxed: compared under the chain lock, below.  If it is to
+		 * block, and has not said so, it has yet to read its priority,
+		 * which got more urgent under td_pri_lock.
+		 */
 		key = atomic_load_explicit(
 		    &td->td_blocked_on, memory_order_relaxed);
 		if (key == NULL)

@@ -97,7 +97,6 @@ body_reuse(struct xs_run *run, unsigned i)
 {
 	struct tlb *tl = run->xr_state;
 	struct machine *ma = run->xr_machine;
-	vm_paddr_t pa = VM_PAGE_TO_PHYS(tl->tl_m);
 
 	if (i == 0) {
 		pmap_remove(tl->tl_p, XS_VA, XS_VA + PAGE_SIZE);
@@ -106,7 +105,7 @@ body_reuse(struct xs_run *run, unsigned i)
 		xs_enter(run, tl->tl_q, XS_VA, tl->tl_m, XS_RW, XS_W);
 	} else {
 		for (unsigned n = 0; n < 2; n++)
-			(void)mmu_access(ma, 1, XS_VA, XS_W, &pa);
+			(void)mmu_access(ma, 1, XS_VA, XS_W, NULL);
 	}
 }
 
