@@ -4,8 +4,9 @@
  * pointer into struct fiber_ctx, and the other fiber's come back the same way.
  *
  * Why not ucontext(3) everywhere.  swapcontext() saves the signal mask, a system
- * call each time: some 300 ns, and the virtual machine switches millions of times
- * a second.  Measured: AMD EPYC, 10^7 switches: this 3 ns, ucontext 260 ns.
+ * call each time, and the virtual machine switches millions of times a second.
+ * Measured: AMD EPYC, 2 x 10^7 switches in a ring of 104: this 6.6 ns, half of it
+ * for the floating-point modes; ucontext 190 ns.
  *
  * A fiber that has never run looks as if it had switched away: a frame of zeros
  * and the modes, with the address of fiber_first() where a return goes to.  That
@@ -328,25 +329,25 @@ fiber_segv(int sig, siginfo_t *si, void *context)
 	_exit(FIBER_OVERFLOW_STATUS);
 }
 
-/* Once a process; a child of fork(2) inherits both. */
+/* Looked at each time: others, such as test frameworks, set handlers too. */
 static void
 fiber_catch_overflow(void)
 {
-	static bool caught;
 	stack_t ss = {
 		.ss_sp = fiber_segv_stack,
 		.ss_size = sizeof(fiber_segv_stack),
 	};
-	struct sigaction sa = { .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	struct sigaction sa = { .sa_flags = SA_SIGINFO | SA_ONSTACK }, before;
 
-	if (caught)
+	if (sigaction(SIGSEGV, NULL, &before) == 0 &&
+	    (before.sa_flags & SA_SIGINFO) != 0 &&
+	    before.sa_sigaction == fiber_segv)
 		return;
 	sa.sa_sigaction = fiber_segv;
 	(void)sigemptyset(&sa.sa_mask);
 	if (sigaltstack(&ss, NULL) != 0 ||
 	    sigaction(SIGSEGV, &sa, &fiber_segv_before) != 0)
 		panic("fibers: no handler of SIGSEGV: error %d", errno);
-	caught = true;
 }
 
 static char *
