@@ -49,11 +49,17 @@ pkg_check_modules(PMAPSIM_VIRTUAL_DEPS REQUIRED IMPORTED_TARGET hwloc)
 set(virtual_sources
   sim/virtual/arena.c
   sim/virtual/arena_heap.c
+  sim/virtual/explore.c
+  sim/virtual/explore_ops.c
+  sim/virtual/explore_place.c
+  sim/virtual/explore_record.c
+  sim/virtual/explore_sched.c
   sim/virtual/fiber.c
   sim/virtual/kmem_virtual.c
   sim/virtual/line.c
   sim/virtual/line_share.c
   sim/virtual/line_topology.c
+  sim/virtual/race.c
   sim/virtual/rcu_virtual.c
   sim/virtual/sim_virtual.c
   sim/virtual/stats.c
