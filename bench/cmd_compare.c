@@ -6,23 +6,44 @@
 
 #include "bench.h"
 #include "compare.h"
+#include "compare_preset.h"
 #include "designs.h"
 #include "maps.h"
 #include "opt.h"
 #include "pmapsim/machine.h"
+#include "virtual.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 
 #define CO(field) offsetof(struct compare, field)
 
 static const struct opt compare_opts[] = {
+	{ "virtual", "PRESET|FILE", OPT_STRING, CO(co_virtual), 0, 0,
+	    "not on this host but on a modelled one, in virtual time:\n"
+	    "the name of a bundled preset (see \"pmapsim list presets\"),\n"
+	    "or a file as \"pmapsim calibrate\" writes it" },
+	{ "cpus", "N[,N]...", OPT_STRING, CO(co_cpus_text), 0, 0,
+	    "--virtual: CPUs, 1 to 1024; several: a table for each\n"
+	    "(default: all that the modelled host has)" },
+	{ "set", "KEY=VALUE[,...]", OPT_STRING, CO(co_set), 0, 0,
+	    "--virtual: other numbers than the preset's, as in its file" },
+	{ "jobs", "N", OPT_UNSIGNED, CO(co_jobs), 1, 1024,
+	    "--virtual: runs at a time; changes no result (default: the\n"
+	    "host's CPUs)" },
+	{ "plot", "FILE.svg|FILE.png", OPT_STRING, CO(co_plot), 0, 0,
+	    "--virtual: also draw where time goes and how many CPUs wait,\n"
+	    "with gnuplot" },
+	{ "preset", "NAME", OPT_STRING, CO(co_preset), 0, 0,
+	    "options that belong together, which others override:\n"
+	    "one of " COMPARE_PRESETS },
 	{ "map", "FILE|NAME", OPT_STRING, CO(co_map), 0, 0,
 	    "memory map of the modelled machine: a file in one of the\n"
 	    "formats of \"pmapsim help memmap\", \"-\", or the name of a\n"
 	    "bundled one (default " MAPS_DEFAULT ")" },
 	{ "threads", "N[,N]...", OPT_STRING, CO(co_threads_text), 0, 0,
 	    "threads, each with a CPU of the modelled machine, 1 to 1024;\n"
-	    "several: a table for each (default: the host's CPUs)" },
+	    "several: a table for each (default: the host's CPUs; with\n"
+	    "--virtual: as many as CPUs)" },
 	{ "designs", "D[,D]...", OPT_STRING, CO(co_designs_text), 0, 0,
 	    "designs, see \"pmapsim list\"; the first is what the others\n"
 	    "are compared with; twice the same one shows the noise\n"
@@ -39,12 +60,13 @@ static const struct opt compare_opts[] = {
 		"measured time of a run (default 0.4); a quarter of it, 0.02\n"
 		"to 1, passes before as warm-up" },
 	{ "repeats", "R", OPT_UNSIGNED, CO(co_repeats), 1, 1000,
-	    "runs of each kind, 1 to 1000 (default 5)" },
+	    "runs of each kind, 1 to 1000 (default 5; --virtual: 3)" },
 	{ "pin", "ORDER", OPT_STRING, CO(co_pin_text), 0, 0,
 	    "compact, scatter, core, smt-last or none (default smt-last:\n"
 	    "a thread a core, hardware threads when cores run out)" },
 	{ "seed", "N", OPT_U64, CO(co_wc.wc_seed), 0, UINT64_MAX / 2,
-	    "seed of the first repeat; each has the next (default 1)" },
+	    "seed of the first repeat; each has the next (default 1);\n"
+	    "with --virtual it decides everything that chance does" },
 	{ "json", "FILE", OPT_STRING, CO(co_json), 0, 0,
 	    "also write every run as a JSON line; \"-\": to standard\n"
 	    "output, and the tables to standard error" },
@@ -52,7 +74,8 @@ static const struct opt compare_opts[] = {
 	    "also print the profile by acquisition site, in the columns\n"
 	    "of FreeBSD's debug.lock.prof.stats" },
 	{ "quick", NULL, OPT_FLAG, CO(co_quick), 0, 0,
-	    "about 10 s: 3 repeats of 0.06 s; to try, not to compare" },
+	    "about 10 s: 3 repeats of 0.06 s; --virtual: 1 of 0.004 s;\n"
+	    "to try, not to compare" },
 	{ "check", NULL, OPT_FLAG, CO(co_check), 0, 0,
 	    "also say whether the goals are met (cost of an operation,\n"
 	    "scaling in private with two threads), by the best of the\n"
@@ -146,6 +169,32 @@ read_pin(struct compare *co)
 	return (0);
 }
 
+/* What was not said, of how long and how often. */
+static void
+set_times(struct compare *co)
+{
+	struct workload_config *wc = &co->co_wc;
+
+	if (co->co_virtual != NULL) {
+		if (co->co_repeats == 0)
+			co->co_repeats = co->co_quick ? 1 : 3;
+		if (wc->wc_measure_ns == 0)
+			wc->wc_measure_ns =
+			    NS_PER_S / (co->co_quick ? 250 : 50);
+		wc->wc_warmup_ns = wc->wc_measure_ns / 4;
+		return;
+	}
+	if (co->co_repeats == 0)
+		co->co_repeats = co->co_quick ? 3 : 5;
+	if (wc->wc_measure_ns == 0)
+		wc->wc_measure_ns = NS_PER_S * (co->co_quick ? 6 : 40) / 100;
+	wc->wc_warmup_ns = wc->wc_measure_ns / 4;
+	if (wc->wc_warmup_ns < NS_PER_S / 50)
+		wc->wc_warmup_ns = NS_PER_S / 50;
+	if (wc->wc_warmup_ns > NS_PER_S)
+		wc->wc_warmup_ns = NS_PER_S;
+}
+
 /* Options into a configuration.  Returns 0 or an exit status. */
 static int
 configure(struct compare *co)
@@ -157,7 +206,8 @@ configure(struct compare *co)
 		wc->wc_name = COMPARE_WORKLOAD;
 	error = check_workload(wc->wc_name);
 	if (error == 0)
-		error = read_threads(co);
+		error = co->co_virtual != NULL ? compare_virtual_configure(co)
+					       : read_threads(co);
 	if (error == 0)
 		error = designs_read(co->co_designs_text,
 		    compare_max_threads(co), &co->co_designs, &co->co_ndesigns);
@@ -168,15 +218,7 @@ configure(struct compare *co)
 	if (error != 0)
 		return (error);
 
-	if (co->co_repeats == 0)
-		co->co_repeats = co->co_quick ? 3 : 5;
-	if (wc->wc_measure_ns == 0)
-		wc->wc_measure_ns = NS_PER_S * (co->co_quick ? 6 : 40) / 100;
-	wc->wc_warmup_ns = wc->wc_measure_ns / 4;
-	if (wc->wc_warmup_ns < NS_PER_S / 50)
-		wc->wc_warmup_ns = NS_PER_S / 50;
-	if (wc->wc_warmup_ns > NS_PER_S)
-		wc->wc_warmup_ns = NS_PER_S;
+	set_times(co);
 	wc->wc_stop = &bench_stop;
 	co->co_micro.mc_map = co->co_mm;
 	co->co_micro.mc_pages = MICRO_PAGES;
@@ -189,33 +231,6 @@ configure(struct compare *co)
 		error = record_open(co->co_json, &co->co_record);
 	}
 	return (error);
-}
-
-static void
-record_configuration(struct compare *co)
-{
-	json_t *o, *designs = json_array(), *threads = json_array();
-
-	o = json_pack("{s:s, s:s, s:s, s:s}", "type", "header", "program",
-	    "pmapsim compare", "workload", co->co_wc.wc_name, "pin",
-	    pin_order_name(co->co_pin));
-	for (size_t i = 0; i < co->co_ndesigns; i++)
-		(void)json_array_append_new(
-		    designs, json_string(co->co_designs[i]));
-	for (size_t i = 0; i < co->co_nthreads; i++)
-		(void)json_array_append_new(
-		    threads, json_integer(co->co_threads[i]));
-	(void)json_object_set_new(o, "designs", designs);
-	(void)json_object_set_new(o, "threads", threads);
-	record_set_u64(o, "repeats", co->co_repeats);
-	record_set_u64(o, "seed", co->co_wc.wc_seed);
-	record_set_u64(o, "warmup_ns", co->co_wc.wc_warmup_ns);
-	record_set_u64(o, "measure_ns", co->co_wc.wc_measure_ns);
-	(void)json_object_set_new(
-	    o, "params", record_params(&co->co_wc.wc_params));
-	(void)json_object_set_new(o, "map", record_memmap(co->co_mm));
-	(void)json_object_update_new(o, record_env(&co->co_env));
-	record_write(co->co_record, o);
 }
 
 static void
@@ -246,7 +261,7 @@ compare(struct compare *co)
 	int error;
 
 	env_get(&co->co_env);
-	record_configuration(co);
+	compare_record_header(co, "real", record_env(&co->co_env));
 	/* A minute later the disk would still be full. */
 	if (record_failed(co->co_record))
 		return (EX_IOERR);
@@ -261,33 +276,87 @@ compare(struct compare *co)
 		error = EX_INTERRUPTED;
 	if (error == 0 && co->co_nvoid + co->co_nwrong > 0)
 		error = EX_VOID;
-	record_write(co->co_record,
-	    json_pack("{s:s, s:i, s:i, s:b}", "type", "end", "status", error,
-		"void", (int)co->co_nvoid, "interrupted",
-		(int)co->co_interrupted));
+	compare_record_end(co, error);
 	return (error);
 }
 
+/*
+ * Options: first those of --preset, so that the others override them.  Returns 0
+ * or EX_USAGE.
+ */
 static int
-compare_main(int argc, char *argv[])
+read_options(int argc, char *argv[], struct compare *co)
 {
-	struct compare co;
-	int error, rest, status;
+	int error, rest;
 
-	memset(&co, 0, sizeof(co));
-	co.co_wc.wc_seed = 1;
-	co.co_designs_text = DESIGNS_DEFAULT;
-	error = opt_parse(compare_opts, argc, argv, &co, &rest);
+	error = opt_parse(compare_opts, argc, argv, co, &rest);
+	if (error == 0 && co->co_preset != NULL) {
+		error = compare_preset(compare_opts, co->co_preset, co);
+		if (error == 0)
+			error = opt_parse(compare_opts, argc, argv, co, &rest);
+	}
 	if (error != 0)
 		return (error);
 	if (rest < argc) {
 		warnx("compare: \"%s\": expected options only", argv[rest]);
 		return (EX_USAGE);
 	}
+	return (0);
+}
+
+/* Options that want, or do not want, a modelled host. */
+static int
+check_virtual(const struct compare *co)
+{
+	const struct {
+		const char *option;
+		bool given;
+		bool modelled;
+	} options[] = {
+		{ "cpus", co->co_cpus_text != NULL, true },
+		{ "set", co->co_set != NULL, true },
+		{ "jobs", co->co_jobs != 0, true },
+		{ "plot", co->co_plot != NULL, true },
+		{ "pin", co->co_pin_text != NULL, false },
+		{ "check", co->co_check, false },
+	};
+
+	for (size_t i = 0; i < nitems(options); i++) {
+		if (!options[i].given ||
+		    options[i].modelled == (co->co_virtual != NULL))
+			continue;
+		warnx("--%s: %s --virtual", options[i].option,
+		    options[i].modelled ? "expected with" : "not with");
+		return (EX_USAGE);
+	}
+	return (0);
+}
+
+static int
+compare_main(int argc, char *argv[])
+{
+	struct compare co;
+	int error, status;
+
+	memset(&co, 0, sizeof(co));
+	co.co_wc.wc_seed = 1;
+	co.co_designs_text = DESIGNS_DEFAULT;
+	error = read_options(argc, argv, &co);
+	if (error == 0)
+		error = check_virtual(&co);
+	if (error == 0 && virtual_here && co.co_virtual == NULL) {
+		warnx("expected --virtual: pmapsim has the other runs");
+		error = EX_USAGE;
+	}
+	if (error == 0 && co.co_virtual != NULL)
+		error = virtual_exec(argc, argv);
+	if (error != 0)
+		return (error);
 	status = configure(&co);
 	if (status == 0) {
 		bench_catch_signals();
-		status = compare(&co);
+		status =
+		    co.co_virtual != NULL ? compare_virtual(&co) : compare(&co);
 	}
 	error = record_close(co.co_record);
 	compare_free(&co);
@@ -314,7 +383,15 @@ const struct command cmd_compare = {
 	    "interleaved; medians\nand ranges are printed, and no run is left "
 	    "out but those that are void (named,\nexit status 1).  SIGINT ends "
 	    "the measurement and prints what there is; the exit\nstatus is then "
-	    "130.\n",
+	    "130.\n\n"
+	    "With --virtual, time is that of a modelled host, and a run is the "
+	    "same whenever it\nis repeated: caches, sockets and a scheduler "
+	    "for up to 1024 CPUs, with the library's\nown code on them.  What "
+	    "is printed then: 1, 2 and 3, and where the time of all CPUs\ngoes "
+	    "(misses, queueing for lines, spinning, blocking, by lock), the "
+	    "hottest cache\nlines by name, how far locks are handed on, and "
+	    "how many CPUs wait as time goes by.\nOrder and ratio of designs "
+	    "is what such a run is good for; absolute times are not.\n",
 	.c_examples =
 	    "  pmapsim compare\n"
 	    "      the review's columns and this library's own, in about a "
@@ -327,5 +404,14 @@ const struct command cmd_compare = {
 	    "large is the noise?\n"
 	    "  pmapsim compare --text-copies 1 --locks --json runs.jsonl\n"
 	    "      one copy of the text for all, each acquisition site, every "
-	    "run on record\n",
+	    "run on record\n"
+	    "  pmapsim compare --virtual clx-2s-104\n"
+	    "      the same designs on 104 CPUs that nobody here has\n"
+	    "  pmapsim compare --virtual clx-2s-104 --cpus 8,26,52,104 --set "
+	    "line_remote=250\n"
+	    "      how it grows with the CPUs if the sockets are farther "
+	    "apart\n"
+	    "  pmapsim compare --virtual altra-80 --text-copies 1 --plot "
+	    "altra.svg\n"
+	    "      a drawing of where the time goes\n",
 };

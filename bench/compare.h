@@ -15,6 +15,8 @@
  *	compare_run.c	the runs
  *	compare_lock.c	tables of locks
  *	compare_sum.c	tables of everything else
+ *	compare_virtual.c  the same on a modelled host: one series for a number
+ *			of CPUs, always with the profile; repeats are seeds
  */
 
 #include <stdio.h>
@@ -27,6 +29,9 @@
 #include "sim/pin.h"
 #include "stats.h"
 
+struct preset;         /* sim/virtual/preset.h */
+struct virtual_result; /* virtual.h */
+
 #define COMPARE_WORKLOAD "exec_exit"
 #define COMPARE_PV_LOCK  "rw:pmap pv list"
 
@@ -35,6 +40,7 @@
 
 struct series {
 	unsigned se_threads;
+	unsigned se_cpus; /* of a modelled host */
 	bool se_profile;
 };
 
@@ -54,6 +60,12 @@ struct headers {
 
 struct compare {
 	/* Options. */
+	const char *co_preset;    /* workload and more, compare_preset.h */
+	const char *co_virtual;   /* modelled host; NULL: this one */
+	const char *co_cpus_text; /* of it */
+	const char *co_set;       /* numbers of it */
+	const char *co_plot;
+	unsigned co_jobs;
 	const char *co_map;
 	const char *co_threads_text;
 	const char *co_designs_text;
@@ -72,6 +84,8 @@ struct compare {
 	unsigned *co_threads;
 	size_t co_nthreads;
 	enum pin_order co_pin;
+	struct preset *co_host;   /* modelled */
+	unsigned *co_cpus;        /* [co_nthreads], modelled */
 	FILE *co_out;             /* the tables */
 	struct record *co_record; /* NULL: no records */
 	struct env co_env;
@@ -79,8 +93,9 @@ struct compare {
 	/* Results. */
 	struct series *co_series;
 	size_t co_nseries;
-	struct run *co_runs;        /* [series][design][repeat] */
-	struct headers *co_headers; /* [design] */
+	struct run *co_runs;                /* [series][design][repeat] */
+	struct virtual_result *co_vresults; /* as co_runs; modelled */
+	struct headers *co_headers;         /* [design] */
 	struct micro_config co_micro;
 	struct micro_sample *co_samples; /* [design][repeat] */
 	size_t *co_nsamples;             /* [design] */
@@ -108,6 +123,14 @@ compare_at(
 		repeat]);
 }
 
+/* The first and the last record.  env, of the host, is given away. */
+void compare_record_header(struct compare *co, const char *kind, json_t *env);
+void compare_record_end(struct compare *co, int status);
+
+/* On a modelled host: options, and everything.  As their namesakes. */
+int compare_virtual_configure(struct compare *co);
+int compare_virtual(struct compare *co);
+
 /* The most threads that any run has. */
 unsigned compare_max_threads(const struct compare *co);
 
@@ -132,6 +155,9 @@ double compare_switches(
 double run_mops(const struct workload_result *wr, const void *arg);
 
 /* The tables, each with its title. */
+void compare_print_command(const struct compare *co);
+void compare_print_params(const struct compare *co);
+void compare_print_map(const struct compare *co);
 void compare_print_header(const struct compare *co);
 void compare_print_voids(const struct compare *co);
 void compare_print_locks(const struct compare *co, unsigned threads);

@@ -49,28 +49,47 @@ print_option(
 }
 
 static char *
-join_threads(const struct compare *co)
+join_numbers(const unsigned *numbers, size_t n)
 {
-	char **all = bench_calloc(co->co_nthreads, sizeof(all[0])), *text;
+	char **all = bench_calloc(n, sizeof(all[0])), *text;
 
-	for (size_t i = 0; i < co->co_nthreads; i++)
-		all[i] = bench_asprintf("%u", co->co_threads[i]);
-	text = bench_join(all, co->co_nthreads, ",");
-	for (size_t i = 0; i < co->co_nthreads; i++)
+	for (size_t i = 0; i < n; i++)
+		all[i] = bench_asprintf("%u", numbers[i]);
+	text = bench_join(all, n, ",");
+	for (size_t i = 0; i < n; i++)
 		free(all[i]);
 	free(all);
 	return (text);
 }
 
-/* Everything that decides the result, also where a default did. */
+static char *
+join_threads(const struct compare *co)
+{
+	return (join_numbers(co->co_threads, co->co_nthreads));
+}
+
+/* The modelled host. */
 static void
-print_command(const struct compare *co)
+print_virtual(const struct compare *co, size_t *columnp)
+{
+	print_option(co, columnp, "virtual", bench_strdup(co->co_virtual));
+	print_option(
+	    co, columnp, "cpus", join_numbers(co->co_cpus, co->co_nthreads));
+	if (co->co_set != NULL)
+		print_option(co, columnp, "set", bench_strdup(co->co_set));
+}
+
+/* Everything that decides the result, also where a default did. */
+void
+compare_print_command(const struct compare *co)
 {
 	const struct workload_config *wc = &co->co_wc;
 	size_t column = 8;
 
 	(void)fprintf(co->co_out, "again   ");
 	print_word(co, &column, "pmapsim compare");
+	if (co->co_virtual != NULL)
+		print_virtual(co, &column);
 	print_option(co, &column, "map",
 	    bench_strdup(co->co_map != NULL ? co->co_map : MAPS_DEFAULT));
 	print_option(co, &column, "workload", bench_strdup(wc->wc_name));
@@ -81,8 +100,9 @@ print_command(const struct compare *co)
 	    bench_asprintf("%g", seconds(wc->wc_measure_ns)));
 	print_option(
 	    co, &column, "repeats", bench_asprintf("%u", co->co_repeats));
-	print_option(
-	    co, &column, "pin", bench_strdup(pin_order_name(co->co_pin)));
+	if (co->co_virtual == NULL)
+		print_option(co, &column, "pin",
+		    bench_strdup(pin_order_name(co->co_pin)));
 	print_option(
 	    co, &column, "seed", bench_asprintf("%ju", (uintmax_t)wc->wc_seed));
 #define PRINT_PARAM(field, option, arg, min, max, help)                        \
@@ -97,8 +117,8 @@ print_command(const struct compare *co)
 }
 
 /* What the workload makes of its parameters, with the most threads. */
-static void
-print_params(const struct compare *co)
+void
+compare_print_params(const struct compare *co)
 {
 	struct workload_config wc = co->co_wc;
 	struct workload_params wp;
@@ -140,25 +160,33 @@ print_no_superpages(const struct compare *co)
 }
 
 void
+compare_print_map(const struct compare *co)
+{
+	const struct memmap *mm = co->co_mm;
+
+	(void)fprintf(co->co_out, "map      %s: %.1f GB, %d domain%s\n",
+	    mm->mm_name,
+	    (double)memmap_usable_bytes(mm, -1) / (double)(1 << 30),
+	    mm->mm_ndomains, mm->mm_ndomains == 1 ? "" : "s");
+}
+
+void
 compare_print_header(const struct compare *co)
 {
 	const struct env *e = &co->co_env;
-	const struct memmap *mm = co->co_mm;
 	char *threads = join_threads(co);
 	FILE *out = co->co_out;
 
 	env_print_build(e, out);
 	env_print_host(e, out);
-	(void)fprintf(out, "map      %s: %.1f GB, %d domain%s\n", mm->mm_name,
-	    (double)memmap_usable_bytes(mm, -1) / (double)(1 << 30),
-	    mm->mm_ndomains, mm->mm_ndomains == 1 ? "" : "s");
+	compare_print_map(co);
 	(void)fprintf(out,
 	    "runs     %s, threads %s, pinned %s, seed %ju; %u of %g s each "
 	    "after %g s of warm-up\n",
 	    co->co_wc.wc_name, threads, pin_order_name(co->co_pin),
 	    (uintmax_t)co->co_wc.wc_seed, co->co_repeats,
 	    seconds(co->co_wc.wc_measure_ns), seconds(co->co_wc.wc_warmup_ns));
-	print_params(co);
+	compare_print_params(co);
 	for (size_t i = 0; i < co->co_nthreads; i++) {
 		if (co->co_threads[i] > e->e_cpus)
 			(void)fprintf(out,
@@ -167,7 +195,7 @@ compare_print_header(const struct compare *co)
 			    co->co_threads[i], e->e_cpus);
 	}
 	print_no_superpages(co);
-	print_command(co);
+	compare_print_command(co);
 	free(threads);
 }
 

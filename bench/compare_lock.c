@@ -204,10 +204,10 @@ compare_print_locks(const struct compare *co, unsigned threads)
 
 	(void)fprintf(co->co_out,
 	    "\nLock waits of %s, %u thread%s, in us per second of run, all "
-	    "threads together\n(median of %u runs with the profile on; as "
-	    "FreeBSD's wait_total)\n\n",
-	    co->co_wc.wc_name, threads, threads == 1 ? "" : "s",
-	    co->co_repeats);
+	    "threads together\n(median of %u runs %s; as FreeBSD's "
+	    "wait_total)\n\n",
+	    co->co_wc.wc_name, threads, threads == 1 ? "" : "s", co->co_repeats,
+	    co->co_virtual != NULL ? "in virtual time" : "with the profile on");
 	for (size_t first = 0; first < nd; first += n) {
 		struct table *t;
 

@@ -28,11 +28,12 @@ compare_find_series(const struct compare *co, unsigned threads, bool profile)
 }
 
 static void
-add_series(struct compare *co, unsigned threads, bool profile)
+add_series(struct compare *co, unsigned threads, unsigned cpus, bool profile)
 {
 	if (compare_find_series(co, threads, profile) != NULL)
 		return;
 	co->co_series[co->co_nseries].se_threads = threads;
+	co->co_series[co->co_nseries].se_cpus = cpus;
 	co->co_series[co->co_nseries].se_profile = profile;
 	co->co_nseries++;
 }
@@ -46,10 +47,15 @@ compare_plan(struct compare *co)
 	    bench_calloc(2 * co->co_nthreads + 1, sizeof(co->co_series[0]));
 	/* The first question first: a measurement may be cut short. */
 	for (size_t i = 0; i < co->co_nthreads; i++) {
-		add_series(co, co->co_threads[i], true);
-		add_series(co, co->co_threads[i], false);
+		if (co->co_virtual != NULL) {
+			add_series(co, co->co_threads[i], co->co_cpus[i], true);
+			continue;
+		}
+		add_series(co, co->co_threads[i], 0, true);
+		add_series(co, co->co_threads[i], 0, false);
 	}
-	add_series(co, 1, false);
+	if (co->co_virtual == NULL)
+		add_series(co, 1, 0, false);
 	co->co_runs = bench_calloc(
 	    co->co_nseries * nd * co->co_repeats, sizeof(co->co_runs[0]));
 	co->co_headers = bench_calloc(nd, sizeof(co->co_headers[0]));
@@ -72,8 +78,11 @@ compare_free(struct compare *co)
 	free(co->co_headers);
 	free(co->co_samples);
 	free(co->co_nsamples);
+	free(co->co_vresults);
 	free(co->co_designs);
 	free(co->co_threads);
+	free(co->co_cpus);
+	free(co->co_host);
 	memmap_free(co->co_mm);
 }
 

@@ -122,6 +122,11 @@ static const size_t wait_p99 = offsetof(struct workload_lock, wl_wait_p99_ns);
 static const size_t wait_p999 = offsetof(struct workload_lock, wl_wait_p999_ns);
 static const size_t wait_max = offsetof(struct workload_lock, wl_wait_max_ns);
 
+static const struct sum_row rows_virtual[] = {
+	{ "throughput, M operations/s", "  range", run_mops, NULL, false,
+	    true },
+};
+
 static const struct sum_row rows_speed[] = {
 	{ "throughput, M operations/s", "  range", run_mops, NULL, false,
 	    false },
@@ -155,8 +160,9 @@ sum_rows(const struct compare *co, unsigned threads, size_t first, size_t n,
 
 	for (size_t i = 0; i < nrows; i++) {
 		const struct sum_row *sr = &rows[i];
-		const struct series *se = compare_find_series(
-		    co, sr->sr_single ? 1 : threads, sr->sr_profile);
+		const struct series *se =
+		    compare_find_series(co, sr->sr_single ? 1 : threads,
+			sr->sr_profile || co->co_virtual != NULL);
 
 		table_cell(t, "%s", sr->sr_text);
 		for (size_t d = 0; d < n; d++) {
@@ -236,32 +242,47 @@ profile_row(const struct compare *co, unsigned threads, size_t first, size_t n,
 	}
 }
 
+/* What a series without the profile, and one of one thread, tell. */
+static void
+speed_rows(const struct compare *co, unsigned threads, size_t first, size_t n,
+    struct table *t)
+{
+	if (co->co_virtual != NULL) {
+		sum_rows(co, threads, first, n, t, rows_virtual,
+		    nitems(rows_virtual));
+		return;
+	}
+	sum_rows(co, threads, first, n, t, rows_speed, nitems(rows_speed));
+	ratio_rows(co, threads, first, n, t);
+}
+
 void
 compare_print_summary(const struct compare *co, unsigned threads)
 {
 	size_t nd = co->co_ndesigns, n;
 
 	(void)fprintf(co->co_out,
-	    "\nWork and waits of %s, %u thread%s (median of %u runs; profile "
-	    "off but for the pv list\nrows; an operation is a mapping made or "
-	    "removed, or an operation by page)\n\n",
-	    co->co_wc.wc_name, threads, threads == 1 ? "" : "s",
-	    co->co_repeats);
+	    "\nWork and waits of %s, %u thread%s (median of %u runs%s;\nan "
+	    "operation is a mapping made or removed, or an operation by "
+	    "page)\n\n",
+	    co->co_wc.wc_name, threads, threads == 1 ? "" : "s", co->co_repeats,
+	    co->co_virtual != NULL ? ", virtual time"
+				   : "; profile off but for the pv list rows");
 	for (size_t first = 0; first < nd; first += n) {
 		struct table *t;
 
 		n = nd - first < COMPARE_COLUMNS ? nd - first : COMPARE_COLUMNS;
 		t = compare_table(co, first, n, "");
-		sum_rows(
-		    co, threads, first, n, t, rows_speed, nitems(rows_speed));
-		ratio_rows(co, threads, first, n, t);
+		speed_rows(co, threads, first, n, t);
 		if (co->co_wc.wc_params.wp_superpages != 0)
 			sum_rows(co, threads, first, n, t, rows_super,
 			    nitems(rows_super));
 		sum_rows(
 		    co, threads, first, n, t, rows_lock, nitems(rows_lock));
-		profile_row(co, threads, first, n, t);
-		switch_row(co, threads, first, n, t);
+		if (co->co_virtual == NULL) {
+			profile_row(co, threads, first, n, t);
+			switch_row(co, threads, first, n, t);
+		}
 		table_print(t, co->co_out);
 		table_destroy(t);
 		if (first + n < nd)

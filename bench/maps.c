@@ -11,37 +11,13 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "program.h"
 
 #define SUFFIX ".map"
 
 /* Generated from memmaps/xeon-2s-48t-256g.map. */
 extern const char maps_default_text[];
 extern const size_t maps_default_len;
-
-/* Where the running program is; malloc()ed, NULL where nothing tells. */
-static char *
-program_dir(void)
-{
-	static const char *const links[] = {
-		"/proc/self/exe",     /* Linux */
-		"/proc/curproc/file", /* FreeBSD, where procfs is mounted */
-	};
-	char path[4096], *slash;
-
-	for (size_t i = 0; i < nitems(links); i++) {
-		ssize_t n = readlink(links[i], path, sizeof(path) - 1);
-
-		if (n <= 0)
-			continue;
-		path[n] = '\0';
-		slash = strrchr(path, '/');
-		if (slash == NULL)
-			continue;
-		*slash = '\0';
-		return (bench_strdup(path));
-	}
-	return (NULL);
-}
 
 /* The i-th folder that may hold bundled maps, malloc()ed; NULL after the last. */
 static char *

@@ -217,8 +217,8 @@ void
 vstat_stack(uint64_t ps[VSTAT_CLASSES][NVT])
 {
 	memset(ps, 0, sizeof(ps[0]) * VSTAT_CLASSES);
-	for (const struct vstat_fiber *vf = vstat.vs_fibers; vf != NULL;
-	     vf = vf->vf_next) {
+	for (const struct vstat_fiber *vf = vstat.vs_fibers;
+	     vf != NULL && vf->vf_next != NULL; vf = vf->vf_next) {
 		for (unsigned c = 0; c < VSTAT_CLASSES; c++) {
 			for (unsigned t = 0; t < NVT; t++)
 				ps[c][t] += vf->vf_ps[c][t];

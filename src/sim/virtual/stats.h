@@ -210,7 +210,7 @@ void vstat_owns(unsigned cpu, const char *name, const void *key);
  * Results, after vstat_freeze().
  */
 
-/* Sum over the fibers. */
+/* Sum over the fibers, without the first one, which waits for the others. */
 void vstat_stack(uint64_t ps[VSTAT_CLASSES][NVT]);
 /*
  * The n lines whose misses took longest, the first one first.  Returns how many

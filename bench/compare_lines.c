@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Tables of cache lines: by field of structure, and the hottest ones. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+#include "compare_virtual.h"
+#include "table.h"
+
+#define KINDS_SHOWN 12
+#define LINES_SHOWN 8
+#define TEXT_WIDTH  72
+
+static double
+kind_cpus(const struct virtual_result *vr, const void *arg)
+{
+	const char *text = arg;
+
+	for (unsigned i = 0; i < vr->vr_nkinds; i++) {
+		if (strcmp(vr->vr_kind[i].vk_text, text) == 0)
+			return (virtual_cpus(vr, vr->vr_kind[i].vk_ps));
+	}
+	return (0);
+}
+
+static double
+all_cpus(const struct virtual_result *vr, const void *arg)
+{
+	(void)arg;
+	return (virtual_cpus(vr, vr->vr_sum.vl_ps));
+}
+
+static double
+queue_cpus(const struct virtual_result *vr, const void *arg)
+{
+	(void)arg;
+	return (virtual_cpus(vr, vr->vr_sum.vl_queue_ps));
+}
+
+struct kind_row {
+	const char *kr_text;
+	double kr_max;
+};
+
+static int
+compare_rows(const void *ap, const void *bp)
+{
+	const struct kind_row *a = ap, *b = bp;
+
+	if (a->kr_max != b->kr_max)
+		return (a->kr_max < b->kr_max ? 1 : -1);
+	return (strcmp(a->kr_text, b->kr_text));
+}
+
+/* By the largest time in any design; the first run that counts. */
+static size_t
+kind_rows(
+    const struct compare *co, const struct series *se, struct kind_row **rowsp)
+{
+	struct kind_row *rows =
+	    bench_calloc(co->co_ndesigns * VIRTUAL_KINDS, sizeof(rows[0]));
+	size_t n = 0, i;
+
+	for (size_t d = 0; d < co->co_ndesigns; d++) {
+		const struct virtual_result *vr =
+		    compare_virtual_first(co, se, d);
+
+		for (unsigned k = 0; vr != NULL && k < vr->vr_nkinds; k++) {
+			const struct virtual_kind *vk = &vr->vr_kind[k];
+			double cpus = virtual_cpus(vr, vk->vk_ps);
+
+			for (i = 0; i < n; i++) {
+				if (strcmp(rows[i].kr_text, vk->vk_text) == 0)
+					break;
+			}
+			if (i == n)
+				rows[n++] = (struct kind_row){ vk->vk_text, 0 };
+			if (cpus > rows[i].kr_max)
+				rows[i].kr_max = cpus;
+		}
+	}
+	if (n > 0)
+		qsort(rows, n, sizeof(rows[0]), compare_rows);
+	*rowsp = rows;
+	return (n < KINDS_SHOWN ? n : KINDS_SHOWN);
+}
+
+static void
+cpus_row(const struct compare *co, const struct series *se, size_t first,
+    size_t n, struct table *t, const char *what,
+    double (*fn)(const struct virtual_result *vr, const void *arg))
+{
+	table_cell(t, "%s", what);
+	for (size_t d = first; d < first + n; d++) {
+		double v = compare_virtual_median(co, se, d, fn, what);
+
+		if (v < 0)
+			table_cell(t, "-");
+		else
+			table_cell(t, v < 0.0995 ? "%.4f" : "%.2f", v);
+	}
+}
+
+void
+compare_print_kinds(const struct compare *co, const struct series *se)
+{
+	struct kind_row *rows;
+	size_t nrows = kind_rows(co, se, &rows), nd = co->co_ndesigns, n;
+
+	(void)fprintf(co->co_out,
+	    "\nTime in cache misses by what was wanted, in mean CPUs (median "
+	    "of %u runs)\n\n",
+	    co->co_repeats);
+	for (size_t first = 0; first < nd; first += n) {
+		struct table *t;
+
+		n = nd - first < COMPARE_COLUMNS ? nd - first : COMPARE_COLUMNS;
+		t = compare_table(co, first, n, "STRUCTURE.FIELD");
+		for (size_t i = 0; i < nrows; i++)
+			cpus_row(
+			    co, se, first, n, t, rows[i].kr_text, kind_cpus);
+		table_rule(t);
+		cpus_row(co, se, first, n, t, "all lines", all_cpus);
+		cpus_row(co, se, first, n, t, "  of it, queueing for the line",
+		    queue_cpus);
+		table_print(t, co->co_out);
+		table_destroy(t);
+		if (first + n < nd)
+			(void)fprintf(co->co_out, "\n");
+	}
+	free(rows);
+}
+
+/* Breaks text at blanks, so that no line of it is wider. */
+static char *
+wrap(const char *text)
+{
+	char *s = bench_strdup(text), *blank = NULL;
+	size_t column = 0;
+
+	for (char *p = s; *p != '\0'; p++, column++) {
+		if (*p == ' ')
+			blank = p;
+		if (column >= TEXT_WIDTH && blank != NULL) {
+			*blank = '\n';
+			column = (size_t)(p - blank);
+			blank = NULL;
+		}
+	}
+	return (s);
+}
+
+static void
+line_row(struct table *t, const struct virtual_result *vr,
+    const struct virtual_line *line)
+{
+	const struct vstat_line *vl = &line->vl_stat;
+	double misses = 0;
+	char *text = wrap(line->vl_text);
+
+	for (unsigned d = 0; d < NVD; d++)
+		misses += vl->vl_from[d];
+	table_cell(t, "%.4f", virtual_cpus(vr, vl->vl_ps));
+	table_cell(t, "%.0f",
+	    100 * stats_ratio((double)vl->vl_queue_ps, (double)vl->vl_ps));
+	table_cell(t, "%.0f", misses);
+	table_cell(
+	    t, "%.0f", 100 * stats_ratio(vl->vl_from[VD_REMOTE], misses));
+	table_cell(t, "%.0f", 100 * stats_ratio(vl->vl_writes, misses));
+	table_cell(t, "%s", text);
+	free(text);
+}
+
+void
+compare_print_lines(const struct compare *co, const struct series *se)
+{
+	static const char *const columns[] = { "CPUs", "queue%", "misses",
+		"remote%", "write%", "line" };
+
+	for (size_t d = 0; d < co->co_ndesigns; d++) {
+		const struct virtual_result *vr =
+		    compare_virtual_first(co, se, d);
+		struct table *t;
+
+		if (vr == NULL || vr->vr_nlines == 0)
+			continue;
+		t = table_create("rrrrrl");
+		(void)fprintf(co->co_out,
+		    "\nHottest cache lines of %s, %u threads, one run\n\n",
+		    co->co_designs[d], se->se_threads);
+		for (size_t i = 0; i < nitems(columns); i++)
+			table_cell(t, "%s", columns[i]);
+		table_rule(t);
+		for (unsigned i = 0; i < vr->vr_nlines && i < LINES_SHOWN; i++)
+			line_row(t, vr, &vr->vr_line[i]);
+		table_print(t, co->co_out);
+		table_destroy(t);
+	}
+}
