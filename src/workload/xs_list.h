@@ -52,6 +52,7 @@
 	X(tlb_table)                                                           \
 	X(reclaim_pass)                                                        \
 	X(reclaim_exit)                                                        \
+	X(reclaim_free)                                                        \
 	X(copy_fault)                                                          \
 	X(page_alloc)                                                          \
 	X(page_wait)                                                           \

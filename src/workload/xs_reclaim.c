@@ -11,11 +11,15 @@
 static const char *const designs[] = { "sparse/gen2",
 	"hashed/mtx8+locks=1+di=mutex", "sparse/gen1+chunks=global", NULL };
 
+static const char *const tlb_designs[] = { "sparse/gen2+tlb=assoc",
+	"sparse/mtx8+tlb=assoc+di=mutex", NULL };
+
 #define NPMAPS 3
 
 struct reclaim_state {
 	struct pmap *re_pmap[NPMAPS]; /* by ascending address */
 	struct vm_page *re_m;
+	struct vm_page *re_n; /* mapped by the last; NULL: freed */
 };
 
 static void
@@ -63,6 +67,8 @@ teardown(struct xs_run *run)
 		xs_pmap_free(re->re_pmap[i]);
 	}
 	xs_pages_free(run, re->re_m, 0);
+	if (re->re_n != NULL)
+		xs_pages_free(run, re->re_n, 0);
 }
 
 static void
@@ -132,4 +138,58 @@ const struct xs_scenario xs_reclaim_exit = {
 	.xs_setup = setup,
 	.xs_body = body_two,
 	.xs_teardown = teardown,
+};
+
+/* The victim has a page to itself, and runs. */
+static int
+setup_free(struct xs_run *run)
+{
+	struct reclaim_state *re;
+	int error = setup(run);
+
+	re = run->xr_state;
+	re->re_n = xs_pages(run, 0);
+	xs_enter(run, re->re_pmap[2], XS_VA + PAGE_SIZE, re->re_n, XS_R, XS_R);
+	pmap_activate(re->re_pmap[2], 2);
+	(void)mmu_access(run->xr_machine, 2, XS_VA + PAGE_SIZE, XS_R, NULL);
+	return (error);
+}
+
+/* A page that reclaim has unmapped is freed before, or after, TLBs were told. */
+static void
+body_free(struct xs_run *run, unsigned i)
+{
+	struct reclaim_state *re = run->xr_state;
+	struct machine *ma = run->xr_machine;
+	struct vm_page *m;
+
+	if (i == 0) {
+		enter(run, 0);
+	} else if (i == 1) {
+		m = re->re_n;
+		re->re_n = NULL;
+		pmap_remove_all(ma, m);
+		xs_pages_free(run, m, 0);
+	} else {
+		for (unsigned n = 0; n < 2; n++)
+			(void)mmu_access(ma, 2, XS_VA + PAGE_SIZE, XS_R, NULL);
+	}
+}
+
+static void
+teardown_free(struct xs_run *run)
+{
+	pmap_deactivate(run->xr_machine, 2);
+	teardown(run);
+}
+
+const struct xs_scenario xs_reclaim_free = {
+	.xs_name = "reclaim-free",
+	.xs_descr = "a page is freed whose mapping is reclaimed",
+	.xs_threads = 3,
+	.xs_designs = tlb_designs,
+	.xs_unfit = xs_unfit_tlb,
+	.xs_setup = setup_free,
+	.xs_body = body_free,
+	.xs_teardown = teardown_free,
 };
