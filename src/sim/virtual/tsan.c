@@ -47,6 +47,9 @@ tsan_range(uintptr_t addr, size_t size, bool write, uintptr_t pc)
 		tsan_plain_rest(addr, size, write, pc);
 		return;
 	}
+	/* By the size alone: where a stack lies is another place in each run. */
+	if (!arena_has((const void *)addr))
+		addr = 0;
 	while (size > 0) {
 		n = ARENA_LINE - (addr & (ARENA_LINE - 1));
 		if (n > size)

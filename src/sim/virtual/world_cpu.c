@@ -45,15 +45,6 @@ set_busy(const struct vcpu *vc, bool busy)
 	}
 }
 
-uint64_t
-vcpu_time(const struct vcpu *vc)
-{
-	if (vc->vc_fiber != NULL)
-		return (vc->vc_clock_ps);
-	return (vc->vc_event_ps > vc->vc_clock_ps ? vc->vc_event_ps
-						  : vc->vc_clock_ps);
-}
-
 /* Who is next: the most urgent that may run at that time; NULL: nobody. */
 static struct vfiber *
 best(const struct vcpu *vc, uint64_t ps)

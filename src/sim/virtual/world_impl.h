@@ -18,14 +18,18 @@
 static inline void
 tree_set(unsigned cpu, uint64_t ps)
 {
-	uint64_t *tree = virt_world.vw_tree, left, right;
+	uint64_t *tree = virt_world.vw_tree, sibling;
 	size_t i = virt_world.vw_leaves + cpu;
+	uint64_t key =
+	    ps == VIRT_NEVER ? VIRT_NEVER : ps << VIRT_CPU_BITS | cpu;
 
-	tree[i] = ps == VIRT_NEVER ? VIRT_NEVER : ps << VIRT_CPU_BITS | cpu;
-	for (; i > 1; i /= 2) {
-		left = tree[i & ~(size_t)1];
-		right = tree[i | 1];
-		tree[i / 2] = left < right ? left : right;
+	tree[i] = key;
+	/* The key is carried along: what was just stored is not read again. */
+	while (i > 1) {
+		sibling = tree[i ^ 1];
+		i /= 2;
+		key = sibling < key ? sibling : key;
+		tree[i] = key;
 	}
 }
 
@@ -65,7 +69,14 @@ world_limit(void)
 /* Do what is due at the CPU's clock; vc_event_ps is in the future then. */
 void vcpu_events(struct vcpu *vc);
 /* When does it have something to do?  VIRT_NEVER: nothing. */
-uint64_t vcpu_time(const struct vcpu *vc);
+static inline uint64_t
+vcpu_time(const struct vcpu *vc)
+{
+	if (__predict_true(vc->vc_fiber != NULL))
+		return (vc->vc_clock_ps);
+	return (vc->vc_event_ps > vc->vc_clock_ps ? vc->vc_event_ps
+						  : vc->vc_clock_ps);
+}
 /* fb, of that CPU, may run from ps on. */
 void vcpu_ready(struct vcpu *vc, struct vfiber *fb, uint64_t ps);
 /* vc_fiber has left the CPU: another one, or none. */
