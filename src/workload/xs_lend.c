@@ -236,12 +236,8 @@ body_order(struct xs_run *run, unsigned i)
 		xs_lock(run, le->le_lock[0]);
 		xs_flag_set(&le->le_flag[0], 1);
 		/* Both wait, and nobody comes after that. */
-		for (unsigned k = 1; k < run->xr_nthreads; k++)
-			while (atomic_load_explicit(
-				   /* Relaxed: only the value counts. */
-				   &run->xr_td[k]->td_blocked_on,
-				   memory_order_relaxed) == NULL)
-				run->xr_sim->sim_ops->so_yield(run->xr_sim);
+		xs_await_blocked(run, 1);
+		xs_await_blocked(run, 2);
 		xs_unlock(run, le->le_lock[0]);
 		return;
 	}
@@ -263,4 +259,38 @@ const struct xs_scenario xs_lend_order = {
 	.xs_lock_only = true,
 	.xs_setup = setup,
 	.xs_body = body_order,
+};
+
+/* The second comes when the first waits already; neither is more urgent. */
+static void
+body_fifo(struct xs_run *run, unsigned i)
+{
+	struct lend *le = run->xr_state;
+
+	if (i == 0) {
+		xs_lock(run, le->le_lock[0]);
+		xs_flag_set(&le->le_flag[0], 1);
+		xs_await_blocked(run, 1);
+		xs_flag_set(&le->le_flag[1], 1);
+		xs_await_blocked(run, 2);
+		xs_unlock(run, le->le_lock[0]);
+		return;
+	}
+	xs_flag_await(run, &le->le_flag[i - 1]);
+	xs_lock(run, le->le_lock[0]);
+	xs_hold(run, le->le_lock[0]);
+	if (le->le_lock[0]->xl_a == 1 && i == 2)
+		xs_fail(run, "who came last of two equals is first");
+	xs_unlock(run, le->le_lock[0]);
+}
+
+const struct xs_scenario xs_lend_fifo = {
+	.xs_name = "lend-fifo",
+	.xs_descr = "of two that wait, equally urgent, the first to come is",
+	.xs_threads = 3,
+	.xs_designs = owner_designs,
+	.xs_unfit = unfit_order,
+	.xs_lock_only = true,
+	.xs_setup = setup,
+	.xs_body = body_fifo,
 };

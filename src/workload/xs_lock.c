@@ -126,19 +126,48 @@ const struct xs_scenario xs_lock_try = {
 	.xs_check = check_try,
 };
 
-/* Whoever comes while the first is in has waited for long when it is done. */
+/*
+ * Both wait, and have waited for long when the first lets go: so it is not the
+ * first that has the lock next, though nobody else runs.
+ */
+struct fair {
+	struct xs_lock *fa_lock;
+	xs_flag fa_held;
+};
+
+static int
+setup_fair(struct xs_run *run)
+{
+	struct fair *fa = xs_alloc(run, sizeof(*fa));
+
+	xs_block_at_once(run);
+	fa->fa_lock = xs_lock_alloc(run);
+	run->xr_state = fa;
+	return (0);
+}
+
 static void
 body_fair(struct xs_run *run, unsigned i)
 {
-	struct xs_lock *xl = run->xr_state;
+	struct fair *fa = run->xr_state;
+	struct xs_lock *xl = fa->fa_lock;
 
+	if (i != 0)
+		xs_flag_await(run, &fa->fa_held);
 	xs_lock(run, xl);
 	xs_hold(run, xl);
-	if (i == 0)
+	if (i == 0) {
+		xs_flag_set(&fa->fa_held, 1);
+		xs_await_blocked(run, 1);
+		xs_await_blocked(run, 2);
 		sim_charge(run->xr_sim, SIM_COMPUTE_NS, LONG_NS);
+	}
 	xs_unlock(run, xl);
 	if (i == 0) {
 		xs_lock(run, xl);
+		/* Where time passes by itself it was not long. */
+		if (xl->xl_a == 1 && run->xr_sim->sim_ops->so_charge != NULL)
+			xs_fail(run, "who waited for long was passed");
 		xs_hold(run, xl);
 		xs_unlock(run, xl);
 	}
@@ -147,7 +176,9 @@ body_fair(struct xs_run *run, unsigned i)
 static void
 check_fair(struct xs_run *run)
 {
-	xs_lock_check(run, run->xr_state, (uint64_t)run->xr_nthreads + 1);
+	struct fair *fa = run->xr_state;
+
+	xs_lock_check(run, fa->fa_lock, (uint64_t)run->xr_nthreads + 1);
 }
 
 const struct xs_scenario xs_lock_fair = {
@@ -157,7 +188,7 @@ const struct xs_scenario xs_lock_fair = {
 	.xs_designs = fair_designs,
 	.xs_unfit = unfit_spin,
 	.xs_lock_only = true,
-	.xs_setup = setup_block,
+	.xs_setup = setup_fair,
 	.xs_body = body_fair,
 	.xs_check = check_fair,
 };

@@ -67,6 +67,15 @@ xs_lock_check(struct xs_run *run, const struct xs_lock *xl, uint64_t holds)
 }
 
 void
+xs_await_blocked(struct xs_run *run, unsigned i)
+{
+	/* Relaxed: only the value counts. */
+	while (atomic_load_explicit(
+		   &run->xr_td[i]->td_blocked_on, memory_order_relaxed) == NULL)
+		run->xr_sim->sim_ops->so_yield(run->xr_sim);
+}
+
+void
 xs_block_at_once(struct xs_run *run)
 {
 	run->xr_sim->sim_oversubscribed = true;

@@ -61,6 +61,8 @@ void xs_unlock(struct xs_run *run, struct xs_lock *xl);
 /* It was held so often, as the generation says, too, and is free. */
 void
 xs_lock_check(struct xs_run *run, const struct xs_lock *xl, uint64_t holds);
+/* Yield until thread i waits for a lock. */
+void xs_await_blocked(struct xs_run *run, unsigned i);
 /* For xs_setup(): a thread that meets a held lock blocks without spinning. */
 void xs_block_at_once(struct xs_run *run);
 
