@@ -112,24 +112,29 @@ world_schedule(void)
 {
 	struct world *vw = &virt_world;
 	struct vcpu *vc = vw->vw_cpu;
-	uint64_t ps;
+	uint64_t limit, ps = vcpu_time(vc);
 
+	/* Mostly it is known already that another comes first. */
+	if (ps >= vw->vw_limit_ps && ps < vc->vc_event_ps)
+		goto other;
 	for (;;) {
-		ps = vcpu_time(vc);
-		if (ps < tree_limit(vc)) {
-			if (ps < vc->vc_event_ps)
-				break;
+		limit = tree_limit(vc);
+		if (ps < limit && ps < vc->vc_event_ps)
+			break;
+		if (ps < limit) {
 			vcpu_events(vc);
+			ps = vcpu_time(vc);
 			continue;
 		}
+	other:
 		tree_set(vc->vc_id, ps);
 		if (tree_first() == VIRT_NEVER)
 			world_stuck("deadlock");
 		vc = &vw->vw_cpus[tree_first() & VIRT_CPU_MASK];
-		tree_set(vc->vc_id, VIRT_NEVER);
+		ps = vcpu_time(vc);
 	}
 	vw->vw_cpu = vc;
-	world_limit();
+	vw->vw_limit_ps = limit < vc->vc_event_ps ? limit : vc->vc_event_ps;
 	if (vc->vc_fiber != vw->vw_fiber)
 		world_switch(vc->vc_fiber);
 }

@@ -27,8 +27,7 @@
  *
  * Invariants.
  *   1. vw_cpu is the CPU of the fiber that runs, vw_fiber the fiber.
- *   2. The tree has the time of each other CPU at which it has something to do;
- *	the own one is out of it.
+ *   2. The tree has the time of each other CPU at which it has something to do.
  *   3. Clocks do not go back.
  *   4. A fiber that is untimed neither moves its CPU's clock nor switches, but
  *	where it blocks, spins or yields.

@@ -8,6 +8,10 @@
  * The tree of times.  A leaf for each CPU, above each pair the smaller of the two,
  * so the root is the next CPU.  A time has the number of its CPU in the low bits:
  * no two are the same, and the order of CPUs with the same clock is theirs.
+ *
+ * The CPU that runs leaves its time in the tree as it was, and writes the new one
+ * when it stops: one way up.  Until then the smallest time of the others is that
+ * of the other halves along its way, which are read without waiting for another.
  */
 
 #include "sim/virtual/world.h"
@@ -33,18 +37,24 @@ tree_set(unsigned cpu, uint64_t ps)
 	}
 }
 
+/* The root.  The CPU that runs has written its time. */
 static inline uint64_t
 tree_first(void)
 {
 	return (virt_world.vw_tree[1]);
 }
 
-/* The time before which vc comes before all in the tree. */
+/* The time before which vc comes before all others in the tree. */
 static inline uint64_t
 tree_limit(const struct vcpu *vc)
 {
-	uint64_t first = tree_first();
+	const uint64_t *tree = virt_world.vw_tree;
+	uint64_t first = VIRT_NEVER, key;
 
+	for (size_t i = virt_world.vw_leaves + vc->vc_id; i > 1; i /= 2) {
+		key = tree[i ^ 1];
+		first = key < first ? key : first;
+	}
 	if (first == VIRT_NEVER)
 		return (VIRT_NEVER);
 	return (
