@@ -131,32 +131,28 @@ compare_print_kinds(const struct compare *co, const struct series *se)
 	free(rows);
 }
 
-/* Breaks text at blanks, so that no line of it is wider. */
-static char *
-wrap(const char *text)
+/* How much of text goes on a line: up to a blank, if there is one in time. */
+static size_t
+line_length(const char *text)
 {
-	char *s = bench_strdup(text), *blank = NULL;
-	size_t column = 0;
+	size_t len = strlen(text), n = TEXT_WIDTH;
 
-	for (char *p = s; *p != '\0'; p++, column++) {
-		if (*p == ' ')
-			blank = p;
-		if (column >= TEXT_WIDTH && blank != NULL) {
-			*blank = '\n';
-			column = (size_t)(p - blank);
-			blank = NULL;
-		}
-	}
-	return (s);
+	if (len <= TEXT_WIDTH)
+		return (len);
+	while (n > 0 && text[n] != ' ')
+		n--;
+	return (n > 0 ? n : TEXT_WIDTH);
 }
 
+/* Numbers, and the name, on several rows if it is long. */
 static void
 line_row(struct table *t, const struct virtual_result *vr,
     const struct virtual_line *line)
 {
 	const struct vstat_line *vl = &line->vl_stat;
+	const char *text = line->vl_text;
 	double misses = 0;
-	char *text = wrap(line->vl_text);
+	size_t len;
 
 	for (unsigned d = 0; d < NVD; d++)
 		misses += vl->vl_from[d];
@@ -167,8 +163,15 @@ line_row(struct table *t, const struct virtual_result *vr,
 	table_cell(
 	    t, "%.0f", 100 * stats_ratio(vl->vl_from[VD_REMOTE], misses));
 	table_cell(t, "%.0f", 100 * stats_ratio(vl->vl_writes, misses));
-	table_cell(t, "%s", text);
-	free(text);
+	for (;;) {
+		len = line_length(text);
+		table_cell(t, "%.*s", (int)len, text);
+		text += len + (text[len] == ' ');
+		if (*text == '\0')
+			break;
+		for (unsigned i = 0; i < 5; i++)
+			table_cell(t, "%s", "");
+	}
 }
 
 void

@@ -16,6 +16,7 @@
 
 #include "bench.h"
 #include "compare_virtual.h"
+#include "table.h"
 
 static const char *
 suffix_of(const char *path)
@@ -135,6 +136,23 @@ put_string(FILE *f, const char *s)
 	(void)fputc('\'', f);
 }
 
+/* A design's name, broken where it is in tables; "\\n" is gnuplot's. */
+static void
+put_label(FILE *f, const char *design)
+{
+	char *name = table_break_name(design, 14);
+
+	(void)fputc('"', f);
+	for (const char *s = name; *s != '\0'; s++) {
+		if (*s == '\n')
+			(void)fputs("\\n", f);
+		else
+			(void)fputc(*s, f);
+	}
+	(void)fputc('"', f);
+	free(name);
+}
+
 static void
 put_data(const struct compare *co, const struct series *se, FILE *f)
 {
@@ -143,10 +161,12 @@ put_data(const struct compare *co, const struct series *se, FILE *f)
 		const struct virtual_result *vr =
 		    compare_virtual_first(co, se, d);
 
-		(void)fprintf(f, "\"%s\"", co->co_designs[d]);
+		if (vr == NULL)
+			continue;
+		put_label(f, co->co_designs[d]);
 		for (unsigned a = 0; a < nitems(areas); a++)
-			(void)fprintf(f, " %.4f",
-			    vr != NULL ? virtual_cpus(vr, area_ps(vr, a)) : 0);
+			(void)fprintf(
+			    f, " %.4f", virtual_cpus(vr, area_ps(vr, a)));
 		(void)fprintf(f, "\n");
 	}
 	(void)fprintf(f, "END\n$waiting << END\n");
@@ -180,15 +200,17 @@ put_plots(const struct compare *co, const struct series *se, FILE *f)
 	    co->co_wc.wc_name, co->co_host->pr_name, se->se_threads,
 	    se->se_cpus);
 
-	(void)fprintf(f, "set multiplot layout 2,1 title ");
+	(void)fprintf(f,
+	    "set termoption noenhanced\nset lmargin 9\nset rmargin 28\n"
+	    "set multiplot layout 2,1 title ");
 	put_string(f, title);
 	free(title);
 	(void)fprintf(f,
 	    "\nset style data histograms\nset style histogram rowstacked\n"
 	    "set style fill solid 0.9 border -1\nset boxwidth 0.6\n"
-	    "set key outside right noenhanced invert\n"
+	    "set key outside right invert\n"
 	    "set ylabel 'mean CPUs'\nset yrange [0:*]\n"
-	    "set xtics noenhanced font ',9'\nset grid ytics\n"
+	    "set xtics font ',9'\nset grid ytics\n"
 	    "set title 'Where the time goes'\nplot ");
 	for (unsigned a = 0; a < nitems(areas); a++) {
 		(void)fprintf(f, "%s$stack using %u%s title '%s' lc rgb '%s'",
@@ -196,7 +218,7 @@ put_plots(const struct compare *co, const struct series *se, FILE *f)
 		    areas[a].ar_text, areas[a].ar_color);
 	}
 	(void)fprintf(f,
-	    "\nset key outside right noenhanced noinvert\n"
+	    "\nset key outside right noinvert\n"
 	    "set title 'CPUs waiting for " COMPARE_VIRTUAL_PV
 	    "'\nset xlabel 'virtual ms of the measured interval'\n"
 	    "set ylabel 'CPUs'\nset xtics auto\nplot ");

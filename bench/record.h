@@ -7,7 +7,7 @@
  *
  *	{"type":"header", ...}	 first: host, build, configuration
  *	{"type":"headers", ...}	 a design's pv headers on this map
- *	{"type":"run", ...}	 a repeat of a design, "kind":"real"
+ *	{"type":"run", ...}	 a repeat of a design, "kind":"real" or "virtual"
  *	{"type":"micro", ...}	 a repeat of the micro loops, "kind":"real"
  *	{"type":"hostvm", ...}	 the host's kernel
  *	{"type":"end", ...}	 last: how it ended
@@ -16,6 +16,14 @@
  * the names of pmapsim/workload.h, what its measured interval has; of 2 MB
  * mappings "pde_promotions", "pde_mappings" (made at once), "pde_demotions" and
  * "pde_destroyed".
+ *
+ * Virtual runs are told by the header's "kind", too, which has "host", the numbers
+ * that were modelled, and nothing of the host that they ran on: the same options
+ * give the same bytes.  Their "elapsed_ns" is the mean over the threads.  They
+ * have "event_hash"; "wait_stack", the time of all threads by the lock that they
+ * waited for (null: none) and by what it was spent on, with "handoffs" and what
+ * was waited in each interval of "interval_ns"; "lines", the hottest ones, and
+ * "line_kinds", all of them by structure and field.
  */
 
 #include <jansson.h>

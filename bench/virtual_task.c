@@ -85,6 +85,21 @@ on_hook(struct wl_run *run, enum wl_hook_when when, void *arg)
 	}
 }
 
+/*
+ * The measured time of a run.  Threads begin and end with whole rounds, one after
+ * the other; time that some have and others have not is no part of what is
+ * divided by it.  So it is the mean over the threads.
+ */
+static uint64_t
+mean_elapsed(const struct workload_result *wr)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < wr->wr_nthreads; i++)
+		sum += wr->wr_threads[i].wt_elapsed_ns;
+	return (wr->wr_nthreads > 0 ? sum / wr->wr_nthreads : 0);
+}
+
 static int
 run_workload(
     struct machine *m, const struct virtual_task *vt, struct virtual_result *vr)
@@ -96,6 +111,7 @@ run_workload(
 	error = workload_run_hooked(
 	    m, &vt->vt_wc, on_hook, &tr, &vr->vr_wr, err, sizeof(err));
 	if (error == 0) {
+		vr->vr_wr.wr_elapsed_ns = mean_elapsed(&vr->vr_wr);
 		if (tr.tr_error == 0)
 			return (0);
 		workload_result_free(&vr->vr_wr);

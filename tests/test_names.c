@@ -88,7 +88,7 @@ headers_are_named_in_each_layout(void **state)
 		(void)snprintf(design, sizeof(design), "%s/mtx8", layouts[i]);
 		check_headers(design, "pv_lock", "pv_gen");
 		(void)snprintf(design, sizeof(design), "%s/gen2", layouts[i]);
-		check_headers(design, "pv_gen, the lock", "pv_gen, the lock");
+		check_headers(design, "pv_gen/lock", "pv_gen/lock");
 	}
 	check_headers("ptrarray/rwlock+wart=alloc", "pv_lock", "pv_gen");
 	check_headers("hashed/rwlock+locks=16", "", "pv_gen");

@@ -27,7 +27,7 @@ header_fields(struct names *names, const struct pv_table *pvt)
 	*nf++ = (struct name_field){ "pv_list",
 		pvt->pvt_md_off + offsetof(struct md_page, pv_list),
 		sizeof(struct pv_list) };
-	*nf++ = (struct name_field){ pvt->pvt_gen_embedded ? "pv_gen, the lock"
+	*nf++ = (struct name_field){ pvt->pvt_gen_embedded ? "pv_gen/lock"
 							   : "pv_gen",
 		pvt->pvt_md_off + offsetof(struct md_page, pv_gen),
 		sizeof(uint32_t) };
