@@ -43,6 +43,9 @@ if(NOT PMAPSIM_VIRTUAL_MODE)
   return()
 endif()
 
+# Tests instrument code of their own.
+set(PMAPSIM_VIRTUAL_FLAGS ${virtual_model_flags} CACHE INTERNAL "")
+
 pkg_check_modules(PMAPSIM_VIRTUAL_DEPS REQUIRED IMPORTED_TARGET hwloc)
 
 # The runtime: what replaces files of the library, and what there is besides.

@@ -1,5 +1,5 @@
 # Tests of the virtual machine.  Included by CMakeLists.txt.
-if(NOT PMAPSIM_VIRTUAL_MODE)
+if(NOT TARGET pmapsim_virtual)
   return()
 endif()
 
@@ -33,3 +33,40 @@ add_test(NAME unit.virt_fiber_ucontext COMMAND test_virt_fiber_ucontext)
 set_tests_properties(unit.virt_fiber_ucontext PROPERTIES
   LABELS unit
   TIMEOUT 30)
+
+# A test that runs in worlds: pmapsim_test(), linked with the virtual library.
+function(pmapsim_test_virtual unit)
+  pmapsim_test(${unit} ${ARGN})
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT" "SOURCES")
+  if(NOT arg_LABEL)
+    set(arg_LABEL unit)
+  endif()
+  pmapsim_program_of(${arg_LABEL} ${unit} program)
+  set_target_properties(${program} PROPERTIES LINK_LIBRARIES "")
+  target_link_libraries(${program} PRIVATE pmapsim_virtual PkgConfig::cmocka)
+endfunction()
+
+# Every kind of access, as the model is compiled and as it stands.
+foreach(how IN ITEMS plain instrumented)
+  add_library(virt_entry_${how} OBJECT virt_entry_points.c)
+  pmapsim_flags(virt_entry_${how})
+  target_compile_definitions(virt_entry_${how} PRIVATE
+    ENTRY_POINTS=entry_points_${how})
+endforeach()
+target_compile_options(virt_entry_instrumented PRIVATE
+  ${PMAPSIM_VIRTUAL_FLAGS}
+  $<$<STREQUAL:${fiber_form},x86-64>:-mcx16>)
+target_compile_definitions(virt_entry_instrumented PRIVATE ENTRY_POINTS_16)
+pmapsim_test_virtual(virt_entry SOURCES
+  $<TARGET_OBJECTS:virt_entry_plain> $<TARGET_OBJECTS:virt_entry_instrumented>)
+
+add_test(NAME unit.virt_symbols
+  COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/test_virt_symbols.sh
+    ${CMAKE_NM} $<TARGET_FILE:pmapsim_virtual>
+    ${PROJECT_BINARY_DIR}/src
+    $<TARGET_OBJECTS:pmapsim_virtual_model>
+    $<TARGET_OBJECTS:virt_entry_instrumented>
+  COMMAND_EXPAND_LISTS)
+set_tests_properties(unit.virt_symbols PROPERTIES
+  LABELS unit
+  TIMEOUT 60)
