@@ -61,7 +61,6 @@ reserv_break(struct vm_phys *vp, struct vm_reserv *rv)
 
 	KASSERT(mtx_owned(&rv->lock) && !rv->inpartpopq,
 	    ("reservation %p: not locked, or queued", (void *)rv));
-	vm_reserv_objq_remove(vp, rv);
 	if (vm_reserv_popcnt(rv) == VM_LEVEL_0_NPAGES)
 		rv->pages->psind = 0;
 	vm_phys_lock(vp, rv->domain);
@@ -72,6 +71,13 @@ reserv_break(struct vm_phys *vp, struct vm_reserv *rv)
 		vmd->vmd_out -= end - i;
 	}
 	vm_phys_unlock(vp, rv->domain);
+	/*
+	 * Last: who frees a page of the run and finds no object does not lock the
+	 * reservation.  On the queue before its neighbours, which are not merged,
+	 * it would stay apart from them.
+	 * Differs: FreeBSD removes the object first.
+	 */
+	vm_reserv_objq_remove(vp, rv);
 	memset(rv->popmap, 0, sizeof(rv->popmap));
 	vm_reserv_set_popcnt(rv, 0);
 }
