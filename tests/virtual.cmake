@@ -60,6 +60,10 @@ target_compile_definitions(virt_entry_instrumented PRIVATE ENTRY_POINTS_16)
 pmapsim_test_virtual(virt_entry SOURCES
   $<TARGET_OBJECTS:virt_entry_plain> $<TARGET_OBJECTS:virt_entry_instrumented>)
 
+pmapsim_test_virtual(virt_line)
+pmapsim_test_virtual(virt_sim)
+pmapsim_test_virtual(virt_world)
+
 add_test(NAME unit.virt_symbols
   COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/test_virt_symbols.sh
     ${CMAKE_NM} $<TARGET_FILE:pmapsim_virtual>
