@@ -31,6 +31,7 @@ struct command {
 
 extern const struct command cmd_calibrate;
 extern const struct command cmd_compare;
+extern const struct command cmd_explore;
 extern const struct command cmd_inversion;
 extern const struct command cmd_list;
 extern const struct command cmd_locks;

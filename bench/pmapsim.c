@@ -24,6 +24,7 @@ static const struct command *const commands[] = {
 	&cmd_locks,
 	&cmd_inversion,
 	&cmd_script,
+	&cmd_explore,
 	&cmd_calibrate,
 	&cmd_memmap,
 	&cmd_list,
@@ -75,7 +76,7 @@ static int
 unknown_command(const char *name)
 {
 	warnx("no command \"%s\"; there are compare, micro, locks, inversion, "
-	      "script, calibrate, memmap, list and help",
+	      "script, explore, calibrate, memmap, list and help",
 	    name);
 	return (EX_USAGE);
 }

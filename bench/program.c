@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "program.h"
 
+#include <err.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -29,4 +33,32 @@ program_dir(void)
 		return (bench_strdup(path));
 	}
 	return (NULL);
+}
+
+int
+program_become(const char *name, int argc, char *argv[])
+{
+	static const char *const folders[] = { ".", PMAPSIM_LIBEXEC_FROM_BIN };
+	char *dir = program_dir(), *path;
+	char **args = bench_calloc((size_t)argc + 2, sizeof(args[0]));
+
+	/* What it says of itself is what the user has called. */
+	args[0] = bench_strdup("pmapsim");
+	for (int i = 0; i < argc; i++)
+		args[i + 1] = argv[i];
+	for (size_t i = 0; dir != NULL && i < nitems(folders); i++) {
+		path = bench_asprintf("%s/%s/%s", dir, folders[i], name);
+		(void)execv(path, args);
+		if (errno != ENOENT && errno != ENOTDIR) {
+			warn("%s", path);
+			return (EX_UNAVAILABLE);
+		}
+		free(path);
+	}
+	warnx("%s: expected %s there or in %s",
+	    dir != NULL ? dir : "(folder of the program)", name, folders[1]);
+	free(args[0]);
+	free(args);
+	free(dir);
+	return (EX_UNAVAILABLE);
 }

@@ -89,7 +89,7 @@ list(FILTER virtual_library EXCLUDE REGEX
 set(virtual_model ${virtual_library})
 list(FILTER virtual_model INCLUDE REGEX "^(lock|phys|pmap|vm|workload)/")
 list(FILTER virtual_model EXCLUDE REGEX
-  "^lock/(lock_profile.*|lock_hooks|witness.*)[.]c$")
+  "^(lock/(lock_profile.*|lock_hooks|witness.*)|workload/xs_run)[.]c$")
 set(virtual_plain ${virtual_library})
 list(REMOVE_ITEM virtual_plain ${virtual_model})
 

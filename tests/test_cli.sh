@@ -74,12 +74,13 @@ claim "--version has three numbers" \
 for flag in --help -h help; do
 	run $flag
 	claim "$flag succeeds" equal "$status" 0
-	for command in compare micro locks inversion script calibrate memmap list \
-	    help; do
+	for command in compare micro locks inversion script explore calibrate \
+	    memmap list help; do
 		claim "$flag names $command" grep -q "^  $command " "$tmp/out"
 	done
 done
-for command in compare micro locks inversion script calibrate memmap list; do
+for command in compare micro locks inversion script explore calibrate memmap \
+    list; do
 	run $command --help
 	claim "$command --help succeeds" equal "$status" 0
 	claim "$command --help has examples" out_has "Examples:"
@@ -100,8 +101,8 @@ run micro --help
 for option in map designs pages seconds repeats json; do
 	claim "micro --help has --$option" grep -q "^  --$option" "$tmp/out"
 done
-text='no command "foo"; there are compare, micro, locks, inversion, script, calibrate,'
-text="$text memmap, list and help"
+text='no command "foo"; there are compare, micro, locks, inversion, script, explore,'
+text="$text calibrate, memmap, list and help"
 fails 64 "$text" foo
 fails 64 "$text" help foo
 run locks --help

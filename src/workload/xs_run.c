@@ -90,6 +90,31 @@ xs_alloc(struct xs_run *run, size_t size)
 	return (xa->xa_p);
 }
 
+bool
+xs_name(const struct xs_run *run, uintptr_t addr, char *buf, size_t size)
+{
+	const struct xs_alloc *xa;
+	unsigned n = 0;
+
+	for (xa = run->xr_allocs; xa != NULL; xa = xa->xa_next)
+		n++;
+	for (xa = run->xr_allocs; xa != NULL; xa = xa->xa_next, n--) {
+		if (addr - (uintptr_t)xa->xa_p < xa->xa_size) {
+			(void)snprintf(buf, size, "memory %u + %#jx", n,
+			    (uintmax_t)(addr - (uintptr_t)xa->xa_p));
+			return (true);
+		}
+	}
+	for (unsigned i = 0; i < run->xr_nthreads; i++) {
+		if (addr - (uintptr_t)run->xr_td[i] < sizeof(*run->xr_td[i])) {
+			(void)snprintf(buf, size, "thread T%u + %#jx", i + 1,
+			    (uintmax_t)(addr - (uintptr_t)run->xr_td[i]));
+			return (true);
+		}
+	}
+	return (false);
+}
+
 static void
 free_allocs(struct xs_run *run)
 {

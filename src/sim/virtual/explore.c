@@ -110,6 +110,7 @@ explore_begin(struct explore *ex, uint64_t seed, uint64_t times, bool keep)
 	struct ex_result *er = e->e_result;
 
 	er->er_seed = seed;
+	er->er_times = times;
 	er->er_hash = 0;
 	er->er_steps = 0;
 	er->er_points = 0;

@@ -93,6 +93,7 @@ struct ex_event {
 #define EX_CHOICES_MAX 8192
 struct ex_result {
 	uint64_t er_seed;
+	uint64_t er_times; /* as explore_begin() */
 	uint64_t er_hash;  /* the same for runs that differ in nothing */
 	uint32_t er_steps; /* events of all fibers */
 	uint32_t er_points;
