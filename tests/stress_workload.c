@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "kern/sanitizer.h"
 #include "pmapsim/workload.h"
 #include "workload_util.h"
 
@@ -87,12 +88,16 @@ run_backend(const char *design, const struct pv_lock_ops *ops)
 static void
 every_backend_passes_every_scenario(void **state)
 {
-	const struct pv_lock_ops *const *p;
+	const struct pv_lock_ops *const *list = pv_lock_ops_list(), *const * p;
 	enum pv_layout *layout = *state;
 	char design[96];
 
-	for (p = pv_lock_ops_list(); *p != NULL; p++) {
+	for (p = list; *p != NULL; p++) {
 		for (size_t i = 0; i < 2; i++) {
+			/* Under a sanitizer each meets one layout in each way. */
+			if (SANITIZED &&
+			    ((size_t)(p - list) + i) % PVL_COUNT != *layout)
+				continue;
 			(void)snprintf(design, sizeof(design), "%s/%s%s",
 			    pv_layout_name(*layout), (*p)->plo_name,
 			    options[i]);

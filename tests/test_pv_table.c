@@ -754,7 +754,8 @@ map_superpages(const struct memmap *mm)
 }
 
 static void
-check_real_map(const struct memmap *mm, const char *design, unsigned *skipped)
+check_real_map(
+    const struct memmap *mm, const char *design, bool walk, unsigned *skipped)
 {
 	struct machine_config mc = { .mc_map = mm, .mc_design = design };
 	struct pv_header_report phr;
@@ -780,7 +781,8 @@ check_real_map(const struct memmap *mm, const char *design, unsigned *skipped)
 	    machine_design(ma)->d_layout == PVL_PTRARRAY)
 		assert_int_equal(phr.phr_headers, phr.phr_superpages);
 	assert_int_equal(machine_thread_attach(ma, 0), 0);
-	assert_int_equal(machine_check(ma, stderr), 0);
+	if (walk)
+		assert_int_equal(machine_check(ma, stderr), 0);
 	machine_thread_detach(ma);
 	assert_int_equal(machine_destroy(ma, stderr), 0);
 }
@@ -811,7 +813,12 @@ real_maps_cost_what_the_report_says(void **state)
 			for (unsigned k = 0; k < PU_NLOCKS; k++) {
 				(void)snprintf(design, sizeof(design), "%s/%s",
 				    pu_layouts[l], pu_locks[k]);
-				check_real_map(mm, design, &skipped);
+				/*
+				 * The checker touches each header, of some
+				 * millions: locks take turns.
+				 */
+				check_real_map(mm, design,
+				    k == (nmaps + l) % PU_NLOCKS, &skipped);
 			}
 		}
 		memmap_free(mm);

@@ -137,14 +137,21 @@ script_print(struct script_out *so, unsigned lineno, const char *line,
 	script_out_add(so, "\n", 1);
 }
 
+static const char *
+next_newline(const char *p, const char *end)
+{
+	return (p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL);
+}
+
 void
 script_print_lines(struct script_out *so, const struct script_out *lines,
     enum script_form form)
 {
-	const char *end, *p, *text = lines->so_len > 0 ? lines->so_buf : "";
+	const char *text = lines->so_len > 0 ? lines->so_buf : "";
+	const char *nl, *p, *end = text + lines->so_len;
 	size_t n = 0;
 
-	for (p = text; (p = strchr(p, '\n')) != NULL; p++)
+	for (p = text; (p = next_newline(p, end)) != NULL; p++)
 		n++;
 	if (form == SCRIPT_LISTED)
 		script_out_add(so, "list", 4);
@@ -155,8 +162,8 @@ script_print_lines(struct script_out *so, const struct script_out *lines,
 		    so, " %016jx", (uintmax_t)script_hash(text, lines->so_len));
 		return;
 	}
-	for (p = text; (end = strchr(p, '\n')) != NULL; p = end + 1) {
+	for (p = text; (nl = next_newline(p, end)) != NULL; p = nl + 1) {
 		script_out_add(so, "\n  ", 3);
-		script_out_add(so, p, (size_t)(end - p));
+		script_out_add(so, p, (size_t)(nl - p));
 	}
 }
