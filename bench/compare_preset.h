@@ -7,7 +7,9 @@
 struct opt;
 
 /* The names, for help. */
-#define COMPARE_PRESETS "review"
+#define COMPARE_PRESETS                                                        \
+	"review, poudriere-104, poudriere-nullfs-104,\n"                       \
+	"buildkernel-104, fork-storm"
 
 /* Set the options of this name in *conf.  Returns 0, or EX_USAGE, having said why. */
 int compare_preset(const struct opt *opts, const char *name, void *conf);

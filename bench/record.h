@@ -93,6 +93,9 @@ void record_set_string(json_t *object, const char *key, const char *v);
 	    "files in full reservations (default 0)")                          \
 	X(wp_configure_pct, "configure-pct", "P", 1, 100,                      \
 	    "poudriere: threads in configure, percent; others make (62)")      \
+	X(wp_gcc, "gcc", "0|1", 0, 1,                                          \
+	    "poudriere: 1: gcc compiles, as where processes were recorded;\n"  \
+	    "0: clang, FreeBSD's own (default 0)")                             \
 	X(wp_lifetime_pct, "lifetime-pct", "P", 1, 10000,                      \
 	    "poudriere: user time of processes, percent of what was\n"         \
 	    "recorded (default 100)")                                          \

@@ -31,6 +31,8 @@
  *	configure-pct 1 to 100 (62)	builders in configure.  Measured: 21.4 s
  *			for the configure run of one package, 12.9 CPU seconds
  *			to make one
+ *	gcc	      0 or 1 (0)	the compiler is gcc, as where processes were
+ *			recorded; else clang, FreeBSD's own
  *	lifetime-pct  1 to 10000 (100)	user time, of what was recorded
  *	premap	      1 to 65536 (96)	pages of a library's mapping that are
  *			mapped with it.  Source: FreeBSD main (2024),
@@ -48,14 +50,13 @@
 
 #include "workload/wl_process.h"
 
-#define TEXT_COPIES     20u
-#define CONFIGURE_PCT   62u
-#define LIFETIME_PCT    100u
-#define PREMAP_PAGES    96u
-#define SLICE_EVENTS    32u
-#define SLICE_NS        UINT64_C(200000)
-#define DEPTH           3u /* base, its child, a driver's child */
-#define DRIVER_CHILDREN 4u
+#define TEXT_COPIES   20u
+#define CONFIGURE_PCT 62u
+#define LIFETIME_PCT  100u
+#define PREMAP_PAGES  96u
+#define SLICE_EVENTS  32u
+#define SLICE_NS      UINT64_C(200000)
+#define DEPTH         3u /* base, its child, a driver's child */
 
 /* What all share. */
 struct poudriere {
@@ -65,13 +66,13 @@ struct poudriere {
 
 struct builder {
 	struct wl_world b_world;
-	enum wl_stage b_stage;
+	const struct wl_mix *b_mix; /* of its stage */
 	struct wl_process b_procs[DEPTH];
 	unsigned b_depth; /* processes that live; the last one runs */
 	/* What the process runs when it has done what a forked one does. */
 	enum wl_program_id b_then[DEPTH];
 	/* What a driver has yet to start, in order. */
-	enum wl_program_id b_children[DRIVER_CHILDREN];
+	enum wl_program_id b_children[WL_DRIVER_STARTS];
 	unsigned b_nchildren;
 	unsigned b_nstarted;
 	uint64_t b_debt_ns; /* user time before the next event */
@@ -123,7 +124,7 @@ base_rearm(struct builder *b, bool forked)
 static enum wl_program_id
 draw_child(struct builder *b)
 {
-	const struct wl_mix *wm = &wl_mixes[b->b_stage];
+	const struct wl_mix *wm = b->b_mix;
 	uint32_t all = 0, at;
 	unsigned i;
 
@@ -135,19 +136,20 @@ draw_child(struct builder *b)
 	return ((enum wl_program_id)i);
 }
 
+/*
+ * What a driver starts from the i-th on.  One lot decides: whoever links has
+ * compiled before.
+ */
 static void
-plan_driver(struct builder *b)
+plan_driver(struct builder *b, unsigned i, unsigned lot)
 {
-	const struct wl_mix *wm = &wl_mixes[b->b_stage];
+	const struct wl_mix *wm = b->b_mix;
 
 	b->b_nchildren = b->b_nstarted = 0;
-	if (percent(b, wm->wm_cc1_pct))
-		b->b_children[b->b_nchildren++] = wm->wm_cc1;
-	if (percent(b, wm->wm_as_pct))
-		b->b_children[b->b_nchildren++] = WLP_AS;
-	if (percent(b, wm->wm_link_pct)) {
-		b->b_children[b->b_nchildren++] = WLP_COLLECT2;
-		b->b_children[b->b_nchildren++] = WLP_LD;
+	for (; i < WL_DRIVER_STARTS; i++) {
+		if (lot < wm->wm_starts[i].ws_pct)
+			b->b_children[b->b_nchildren++] =
+			    wm->wm_starts[i].ws_program;
 	}
 }
 
@@ -155,8 +157,8 @@ plan_driver(struct builder *b)
 static int
 exec_top(struct builder *b, enum wl_program_id id)
 {
-	if (id == WLP_DRIVER)
-		plan_driver(b);
+	if (id == b->b_mix->wm_driver)
+		plan_driver(b, 0, wl_below(builder_rng(b), 100));
 	b->b_then[b->b_depth - 1] = id;
 	return (wl_process_exec(&b->b_world, &b->b_procs[b->b_depth - 1], id));
 }
@@ -167,7 +169,7 @@ start_child(struct builder *b, enum wl_program_id id)
 {
 	struct wl_process *pr = &b->b_procs[b->b_depth++];
 
-	if (id != WLP_FORKED && !percent(b, wl_mixes[b->b_stage].wm_fork_pct))
+	if (id != WLP_FORKED && !percent(b, b->b_mix->wm_fork_pct))
 		return (exec_top(b, id));
 	b->b_then[b->b_depth - 1] = id;
 	return (wl_process_fork(&b->b_world, &b->b_procs[0], pr));
@@ -185,13 +187,13 @@ top_done(struct builder *b)
 		return (start_child(b, draw_child(b)));
 	if (forked && then != WLP_FORKED)
 		return (exec_top(b, then));
-	if (then == WLP_DRIVER && b->b_nstarted < b->b_nchildren) {
+	if (then == b->b_mix->wm_driver && b->b_nstarted < b->b_nchildren) {
 		b->b_depth++;
 		return (exec_top(b, b->b_children[b->b_nstarted++]));
 	}
 	wl_process_exit(&b->b_world, pr);
 	if (--b->b_depth == 1)
-		base_rearm(b, wl_mixes[b->b_stage].wm_fork_pct == 100);
+		base_rearm(b, b->b_mix->wm_fork_pct == 100);
 	return (0);
 }
 
@@ -237,10 +239,9 @@ poudriere_round(struct wl_thread *wlt)
 
 /* Time that a stage spends in its base and in each program. */
 static uint64_t
-stage_time(enum wl_stage stage, uint64_t time[WL_NPROGRAMS])
+stage_time(const struct wl_mix *wm, uint64_t time[WL_NPROGRAMS])
 {
-	const struct wl_mix *wm = &wl_mixes[stage];
-	uint64_t all = 0, children = 0, drivers = wm->wm_child[WLP_DRIVER];
+	uint64_t all = 0, children = 0, drivers = wm->wm_child[wm->wm_driver];
 	uint64_t count[WL_NPROGRAMS] = { 0 };
 
 	for (unsigned i = 0; i < WL_NPROGRAMS; i++) {
@@ -251,10 +252,9 @@ stage_time(enum wl_stage stage, uint64_t time[WL_NPROGRAMS])
 	/* Those that exec were forked, too. */
 	count[WLP_FORKED] +=
 	    (children - count[WLP_FORKED]) * wm->wm_fork_pct / 100;
-	count[wm->wm_cc1] += drivers * wm->wm_cc1_pct / 100;
-	count[WLP_AS] += drivers * wm->wm_as_pct / 100;
-	count[WLP_COLLECT2] += drivers * wm->wm_link_pct / 100;
-	count[WLP_LD] += drivers * wm->wm_link_pct / 100;
+	for (unsigned i = 0; i < WL_DRIVER_STARTS; i++)
+		count[wm->wm_starts[i].ws_program] +=
+		    drivers * wm->wm_starts[i].ws_pct / 100;
 	for (unsigned i = 0; i < WL_NPROGRAMS; i++) {
 		time[i] = count[i] * wl_program_user_ns(&wl_programs[i]);
 		all += time[i];
@@ -269,7 +269,7 @@ draw_present(struct builder *b)
 	uint64_t at, time[WL_NPROGRAMS];
 	unsigned i;
 
-	at = wl_rand(builder_rng(b)) % stage_time(b->b_stage, time);
+	at = wl_rand(builder_rng(b)) % stage_time(b->b_mix, time);
 	for (i = 0; at >= time[i]; i++)
 		at -= time[i];
 	return ((enum wl_program_id)i);
@@ -304,31 +304,41 @@ live(struct builder *b)
 	return (error);
 }
 
-/* A driver that has started what it is to start, up to id. */
-static int
-begin_in_driver(struct builder *b, enum wl_program_id id)
+/* Where drivers start this; WL_DRIVER_STARTS: the base does. */
+static unsigned
+driver_start(const struct wl_mix *wm, enum wl_program_id id)
 {
+	unsigned i = 0;
+
+	while (i < WL_DRIVER_STARTS &&
+	    (wm->wm_starts[i].ws_pct == 0 || wm->wm_starts[i].ws_program != id))
+		i++;
+	return (i);
+}
+
+/* In what a driver started as its i-th. */
+static int
+begin_in_driver(struct builder *b, unsigned i)
+{
+	const struct wl_mix *wm = b->b_mix;
 	int error;
 
 	b->b_depth++;
-	error = exec_top(b, WLP_DRIVER);
+	error = exec_top(b, wm->wm_driver);
 	if (error == 0)
 		error = live(b);
-	b->b_children[0] = id;
-	b->b_nchildren = 1;
-	if (id != WLP_AS && id != WLP_COLLECT2 && id != WLP_LD)
-		b->b_children[b->b_nchildren++] = WLP_AS;
-	if (id == WLP_COLLECT2)
-		b->b_children[b->b_nchildren++] = WLP_LD;
-	b->b_nstarted = 1;
+	if (error != 0)
+		return (error);
+	plan_driver(
+	    b, i + 1, wl_below(builder_rng(b), wm->wm_starts[i].ws_pct));
 	b->b_depth++;
-	return (error == 0 ? exec_top(b, id) : error);
+	return (exec_top(b, wm->wm_starts[i].ws_program));
 }
 
 static int
 builder_begin(struct builder *b)
 {
-	const struct wl_mix *wm = &wl_mixes[b->b_stage];
+	const struct wl_mix *wm = b->b_mix;
 	enum wl_program_id id;
 	int error;
 
@@ -344,9 +354,8 @@ builder_begin(struct builder *b)
 	} else if (id == WLP_FORKED) {
 		error = start_child(b, WLP_FORKED);
 		b->b_then[1] = draw_child(b);
-	} else if (id == wm->wm_cc1 || id == WLP_AS || id == WLP_COLLECT2 ||
-	    id == WLP_LD) {
-		error = begin_in_driver(b, id);
+	} else if (driver_start(wm, id) < WL_DRIVER_STARTS) {
+		error = begin_in_driver(b, driver_start(wm, id));
 	} else {
 		b->b_depth++;
 		error = exec_top(b, id);
@@ -374,8 +383,10 @@ poudriere_start(struct wl_thread *wlt)
 	b->b_world.ww_jail = &po->po_jails[i % po->po_njails];
 	/* As many as there should be, evenly spread. */
 	pct = wlt->wlt_run->wlr_params.wp_configure_pct;
-	b->b_stage = (i + 1) * pct / 100 > i * pct / 100 ? WL_STAGE_CONFIGURE
-							 : WL_STAGE_MAKE;
+	b->b_mix =
+	    &wl_mixes[wlt->wlt_run->wlr_params.wp_gcc != 0 ? WL_GCC : WL_CLANG]
+		     [(i + 1) * pct / 100 > i * pct / 100 ? WL_STAGE_CONFIGURE
+							  : WL_STAGE_MAKE];
 	for (i = 0; i < DEPTH && error == 0; i++)
 		error = wl_process_create(wlt, &b->b_procs[i]);
 	if (error == 0)
@@ -415,6 +426,11 @@ poudriere_build(struct wl_run *run)
 	for (unsigned i = 0; i < ncopies; i++) {
 		domain = (int)(i % (unsigned)run->wlr_machine->ma_ndomains);
 		for (unsigned f = 0; f < WL_NFILES; f++) {
+			if (wl_files[f].wf_compiler >= 0 &&
+			    wl_files[f].wf_compiler !=
+				(run->wlr_params.wp_gcc != 0 ? WL_GCC
+							     : WL_CLANG))
+				continue;
 			pages = wl_files[f].wf_pages;
 			if (most != 0)
 				pages = MIN(pages, most);

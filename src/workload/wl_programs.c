@@ -4,12 +4,14 @@
  * The programs of a package build, from recorded builds.
  *
  * Measured: traces of builds under Linux 6.18 on 2 CPUs (Cascade Lake, 2.5 GHz):
- * one configure run (4,281 processes in 21.4 s) and four packages made with gcc
- * at -j3 (683 processes in 25.7 s on both CPUs).  Medians by program.
+ * one configure run (4,281 processes in 21.4 s), four packages made with gcc at
+ * -j3 (683 processes in 25.7 s on both CPUs), and one made with clang at -j8 (68
+ * in 10.4 s).  Medians by program.
  *
  *   pages of files	mapped by a run and resident at its end; the common part,
  *			535 pages, is rtld and libc.  Of cc1's 9,985 mapped pages
- *			5,600 to 6,300 are resident
+ *			5,600 to 6,300 are resident, of clang's 57,089 20,967, of
+ *			lld's 48,021 12,754
  *   data		file pages that a run copies: 12 for a small tool, 41 for
  *			cc1, 111 for the assembler, and so on, shared out over the
  *			files that programs have in common
@@ -22,7 +24,14 @@
  *   children		counts of the traces: of 3,704 forks of configure 1,660
  *			never execed; of 450 children of make 34
  *
- * Assumed: how many variants a kind of program has (8 small tools, 3 text tools,
+ * FreeBSD's compiler is clang, of which the driver, clang -cc1 and the assembler
+ * are one program with all of LLVM linked in; so drivers map as much as compilers
+ * do, and there is no as.  In the trace clang's libraries are shared ones: 2,694
+ * pages that relocation copies there, and 2,055 of lld's, are not copied here.
+ *
+ * Assumed: clang compiles a configure test in the time of cc1, with the share of
+ * the private pages of a real file that cc1 has, a half; lld links in the time of
+ * ld; the driver does what gcc does.  How many variants a kind of program has (8 small tools, 3 text tools,
  * 4 others), and how many mappings its libraries have (two for each library:
  * read-only data and code).
  */
@@ -40,22 +49,25 @@
 #define RECORDED_FAULT_NS 1500
 
 const struct wl_file wl_files[WL_NFILES] = {
-	[WLF_RTLD] = { "rtld", 54, 3, 1, 1 },
-	[WLF_LIBC] = { "libc", 481, 6, 2, 1 },
-	[WLF_HINTS] = { "hints", 8, 0, 1, 1 },
-	[WLF_LIBTEXT] = { "libtext", 200, 6, 4, 1 },
-	[WLF_LIBCC] = { "libcc", 900, 12, 8, 1 },
-	[WLF_LIBBFD] = { "libbfd", 600, 42, 6, 1 },
-	[WLF_SH] = { "sh", 355, 19, 1, 1 },
-	[WLF_COREUTIL] = { "coreutil", 13, 3, 1, 8 },
-	[WLF_TEXTTOOL] = { "texttool", 35, 3, 1, 3 },
-	[WLF_DRIVER] = { "driver", 313, 4, 1, 1 },
-	[WLF_COLLECT2] = { "collect2", 151, 3, 1, 1 },
-	[WLF_CC1] = { "cc1", 5000, 20, 1, 1 },
-	[WLF_AS] = { "as", 218, 60, 1, 1 },
-	[WLF_LD] = { "ld", 390, 3, 1, 1 },
-	[WLF_MAKE] = { "make", 59, 6, 1, 1 },
-	[WLF_OTHER] = { "other", 365, 12, 1, 4 },
+	/* name, pages, data, mappings, variants, compiler */
+	[WLF_RTLD] = { "rtld", 54, 3, 1, 1, -1 },
+	[WLF_LIBC] = { "libc", 481, 6, 2, 1, -1 },
+	[WLF_HINTS] = { "hints", 8, 0, 1, 1, -1 },
+	[WLF_LIBTEXT] = { "libtext", 200, 6, 4, 1, -1 },
+	[WLF_LIBCC] = { "libcc", 900, 12, 8, 1, WL_GCC },
+	[WLF_LIBBFD] = { "libbfd", 600, 42, 6, 1, WL_GCC },
+	[WLF_SH] = { "sh", 355, 19, 1, 1, -1 },
+	[WLF_COREUTIL] = { "coreutil", 13, 3, 1, 8, -1 },
+	[WLF_TEXTTOOL] = { "texttool", 35, 3, 1, 3, -1 },
+	[WLF_DRIVER] = { "driver", 313, 4, 1, 1, WL_GCC },
+	[WLF_COLLECT2] = { "collect2", 151, 3, 1, 1, WL_GCC },
+	[WLF_CC1] = { "cc1", 5000, 20, 1, 1, WL_GCC },
+	[WLF_AS] = { "as", 218, 60, 1, 1, WL_GCC },
+	[WLF_LD] = { "ld", 390, 3, 1, 1, WL_GCC },
+	[WLF_CLANG] = { "clang", 20400, 32, 1, 1, WL_CLANG },
+	[WLF_LLD] = { "lld", 12200, 32, 1, 1, WL_CLANG },
+	[WLF_MAKE] = { "make", 59, 6, 1, 1, -1 },
+	[WLF_OTHER] = { "other", 365, 12, 1, 4, -1 },
 };
 
 const struct wl_program wl_programs[WL_NPROGRAMS] = {
@@ -71,58 +83,93 @@ const struct wl_program wl_programs[WL_NPROGRAMS] = {
 	[WLP_TEXTTOOL] = { "texttool", WLF_TEXTTOOL, WLF_LIBTEXT, 230, 40, 46,
 	    0, 42, 1410, 90 },
 	[WLP_SH] = { "sh", WLF_SH, WLF_NONE, 180, 72, 143, 0, 32, 2000, 250 },
-	[WLP_DRIVER] = { "driver", WLF_DRIVER, WLF_NONE, 280, 39, 47, 0, 28,
-	    5000, 90 },
-	[WLP_COLLECT2] = { "collect2", WLF_COLLECT2, WLF_NONE, 200, 29, 30, 0,
-	    26, 2700, 72 },
+	[WLP_GCC] = { "gcc", WLF_DRIVER, WLF_NONE, 280, 39, 47, 0, 28, 5000,
+	    90 },
 	[WLP_CC1_TEST] = { "cc1 test", WLF_CC1, WLF_LIBCC, 2530, 1133, 1262, 0,
 	    96, 34800, 1563 },
 	[WLP_CC1] = { "cc1", WLF_CC1, WLF_LIBCC, 3640, 2199, 4614, 0, 126,
 	    360000, 2720 },
 	[WLP_AS] = { "as", WLF_AS, WLF_LIBBFD, 540, 214, 250, 0, 51, 3500,
 	    289 },
+	[WLP_COLLECT2] = { "collect2", WLF_COLLECT2, WLF_NONE, 200, 29, 30, 0,
+	    26, 2700, 72 },
 	[WLP_LD] = { "ld", WLF_LD, WLF_LIBBFD, 560, 1268, 1434, 0, 113, 28700,
 	    1736 },
+	[WLP_CLANG] = { "clang", WLF_CLANG, WLF_NONE, 280, 67, 75, 0, 28, 5000,
+	    90 },
+	[WLP_CLANG_TEST] = { "clang test", WLF_CLANG, WLF_NONE, 2530, 735, 820,
+	    0, 96, 34800, 1563 },
+	[WLP_CLANG_CC1] = { "clang cc1", WLF_CLANG, WLF_NONE, 4040, 1427, 2715,
+	    0, 167, 420000, 5533 },
+	[WLP_LLD] = { "lld", WLF_LLD, WLF_NONE, 2920, 758, 814, 0, 155, 28700,
+	    3772 },
 	[WLP_MAKE] = { "make", WLF_MAKE, WLF_NONE, 240, 83, 118, 0, 76, 2870,
 	    122 },
 	[WLP_OTHER] = { "other", WLF_OTHER, WLF_NONE, 155, 221, 717, 0, 58,
 	    10000, 355 },
 };
 
-const struct wl_mix wl_mixes[WL_NSTAGES] = {
-	[WL_STAGE_CONFIGURE] = {
-		.wm_child = {
-			[WLP_FORKED] = 1660,
-			[WLP_COREUTIL] = 1240,
-			[WLP_TEXTTOOL] = 511,
-			[WLP_DRIVER] = 266,
-			[WLP_SH] = 15,
-			[WLP_OTHER] = 8,
-			[WLP_MAKE] = 4,
+/* The children of a configure run, whose driver is that of the compiler. */
+#define CONFIGURE(driver)                                                      \
+	.wm_child = {                                                          \
+		[WLP_FORKED] = 1660,                                           \
+		[WLP_COREUTIL] = 1240,                                         \
+		[WLP_TEXTTOOL] = 511,                                          \
+		[driver] = 266,                                                \
+		[WLP_SH] = 15,                                                 \
+		[WLP_OTHER] = 8,                                               \
+		[WLP_MAKE] = 4,                                                \
+	},                                                                     \
+	.wm_fork_pct = 100, .wm_base = WLP_BASE_SH, .wm_driver = (driver)
+
+#define MAKE(driver)                                                           \
+	.wm_child = {                                                          \
+		[WLP_FORKED] = 34,                                             \
+		[WLP_COREUTIL] = 173,                                          \
+		[WLP_TEXTTOOL] = 10,                                           \
+		[driver] = 117,                                                \
+		[WLP_SH] = 43,                                                 \
+		[WLP_OTHER] = 64,                                              \
+		[WLP_MAKE] = 9,                                                \
+	},                                                                     \
+	.wm_fork_pct = 36, .wm_base = WLP_BASE_MAKE, .wm_driver = (driver)
+
+const struct wl_mix wl_mixes[WL_NCOMPILERS][WL_NSTAGES] = {
+	[WL_CLANG] = {
+		[WL_STAGE_CONFIGURE] = {
+			CONFIGURE(WLP_CLANG),
+			.wm_starts = {
+				{ WLP_CLANG_TEST, 97 },
+				{ WLP_LLD, 14 },
+			},
 		},
-		.wm_fork_pct = 100,
-		.wm_cc1_pct = 97,
-		.wm_as_pct = 89,
-		.wm_link_pct = 14,
-		.wm_cc1 = WLP_CC1_TEST,
-		.wm_base = WLP_BASE_SH,
+		[WL_STAGE_MAKE] = {
+			MAKE(WLP_CLANG),
+			.wm_starts = {
+				{ WLP_CLANG_CC1, 87 },
+				{ WLP_LLD, 13 },
+			},
+		},
 	},
-	[WL_STAGE_MAKE] = {
-		.wm_child = {
-			[WLP_FORKED] = 34,
-			[WLP_COREUTIL] = 173,
-			[WLP_TEXTTOOL] = 10,
-			[WLP_DRIVER] = 117,
-			[WLP_SH] = 43,
-			[WLP_OTHER] = 64,
-			[WLP_MAKE] = 9,
+	[WL_GCC] = {
+		[WL_STAGE_CONFIGURE] = {
+			CONFIGURE(WLP_GCC),
+			.wm_starts = {
+				{ WLP_CC1_TEST, 97 },
+				{ WLP_AS, 89 },
+				{ WLP_COLLECT2, 14 },
+				{ WLP_LD, 14 },
+			},
 		},
-		.wm_fork_pct = 36,
-		.wm_cc1_pct = 87,
-		.wm_as_pct = 86,
-		.wm_link_pct = 13,
-		.wm_cc1 = WLP_CC1,
-		.wm_base = WLP_BASE_MAKE,
+		[WL_STAGE_MAKE] = {
+			MAKE(WLP_GCC),
+			.wm_starts = {
+				{ WLP_CC1, 87 },
+				{ WLP_AS, 86 },
+				{ WLP_COLLECT2, 13 },
+				{ WLP_LD, 13 },
+			},
+		},
 	},
 };
 

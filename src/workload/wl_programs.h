@@ -16,6 +16,13 @@ enum wl_stage {
 };
 #define WL_NSTAGES 2
 
+/* Who compiles. */
+enum wl_compiler {
+	WL_CLANG,
+	WL_GCC
+};
+#define WL_NCOMPILERS 2
+
 /* Files that a jail has one copy of, in as many variants as wf_variants says. */
 enum wl_file_id {
 	WLF_RTLD,
@@ -32,6 +39,8 @@ enum wl_file_id {
 	WLF_CC1,
 	WLF_AS,
 	WLF_LD,
+	WLF_CLANG,
+	WLF_LLD,
 	WLF_MAKE,
 	WLF_OTHER
 };
@@ -45,6 +54,7 @@ struct wl_file {
 	uint16_t wf_data;  /* the last of them, which a process copies */
 	uint8_t wf_maps;   /* mappings that share the rest evenly */
 	uint8_t wf_variants;
+	int8_t wf_compiler; /* enum wl_compiler that uses it, -1: either */
 };
 extern const struct wl_file wl_files[WL_NFILES];
 
@@ -55,12 +65,17 @@ enum wl_program_id {
 	WLP_COREUTIL,
 	WLP_TEXTTOOL,
 	WLP_SH,
-	WLP_DRIVER,
-	WLP_COLLECT2,
+	/* Compiler drivers, and what they start. */
+	WLP_GCC,
 	WLP_CC1_TEST,
 	WLP_CC1,
 	WLP_AS,
+	WLP_COLLECT2,
 	WLP_LD,
+	WLP_CLANG,
+	WLP_CLANG_TEST, /* clang -cc1 */
+	WLP_CLANG_CC1,
+	WLP_LLD,
 	WLP_MAKE,
 	WLP_OTHER
 };
@@ -80,18 +95,21 @@ struct wl_program {
 };
 extern const struct wl_program wl_programs[WL_NPROGRAMS];
 
+#define WL_DRIVER_STARTS 4
+
 /* What the base starts: so many of all children in a stage. */
 struct wl_mix {
 	uint16_t wm_child[WL_NPROGRAMS]; /* WLP_FORKED: never execs */
 	uint16_t wm_fork_pct;            /* by fork, which copies; else vfork */
-	/* Of compiler drivers, percent that start each of these. */
-	uint8_t wm_cc1_pct;
-	uint8_t wm_as_pct;
-	uint8_t wm_link_pct;
-	enum wl_program_id wm_cc1;
 	enum wl_program_id wm_base;
+	enum wl_program_id wm_driver;
+	/* What drivers start, in order, and how many of 100 do. */
+	struct {
+		enum wl_program_id ws_program;
+		uint8_t ws_pct;
+	} wm_starts[WL_DRIVER_STARTS];
 };
-extern const struct wl_mix wl_mixes[WL_NSTAGES];
+extern const struct wl_mix wl_mixes[WL_NCOMPILERS][WL_NSTAGES];
 
 /* User time of a run of the program, in ns. */
 uint64_t wl_program_user_ns(const struct wl_program *wpg);
