@@ -21,7 +21,7 @@ struct opt; /* opt.h */
 struct command {
 	const char *c_name;
 	const char *c_args;     /* synopsis after the name */
-	const char *c_brief;    /* one line, for the list of commands */
+	const char *c_brief;    /* one line, for the list; NULL: not in it */
 	const char *c_descr;    /* what help says before the options */
 	const char *c_examples; /* and after them */
 	const struct opt *c_opts;
@@ -37,7 +37,9 @@ extern const struct command cmd_list;
 extern const struct command cmd_locks;
 extern const struct command cmd_memmap;
 extern const struct command cmd_micro;
+extern const struct command cmd_probe;
 extern const struct command cmd_script;
+extern const struct command cmd_validate;
 
 #define EX_VOID        1   /* a run was void, or a check failed */
 #define EX_INTERRUPTED 130 /* as a shell says of a program that SIGINT ended */

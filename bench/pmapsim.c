@@ -26,8 +26,10 @@ static const struct command *const commands[] = {
 	&cmd_script,
 	&cmd_explore,
 	&cmd_calibrate,
+	&cmd_validate,
 	&cmd_memmap,
 	&cmd_list,
+	&cmd_probe,
 };
 
 static const char exit_statuses[] =
@@ -52,9 +54,11 @@ usage(FILE *out)
 	    "FreeBSD's amd64 pmap in userspace: what a lock or a layout of pv "
 	    "headers does to\ncontention on \"pmap pv list\", on the memory map "
 	    "of a real machine.\n\nCommands:\n");
-	for (size_t i = 0; i < nitems(commands); i++)
-		(void)fprintf(out, "  %-10s%s\n", commands[i]->c_name,
-		    commands[i]->c_brief);
+	for (size_t i = 0; i < nitems(commands); i++) {
+		if (commands[i]->c_brief != NULL)
+			(void)fprintf(out, "  %-10s%s\n", commands[i]->c_name,
+			    commands[i]->c_brief);
+	}
 	(void)fprintf(out,
 	    "  help      this text, or that of a command\n"
 	    "\n\"pmapsim COMMAND --help\" has options and examples.  "
@@ -76,7 +80,7 @@ static int
 unknown_command(const char *name)
 {
 	warnx("no command \"%s\"; there are compare, micro, locks, inversion, "
-	      "script, explore, calibrate, memmap, list and help",
+	      "script, explore, calibrate, validate, memmap, list and help",
 	    name);
 	return (EX_USAGE);
 }

@@ -79,8 +79,8 @@ for flag in --help -h help; do
 		claim "$flag names $command" grep -q "^  $command " "$tmp/out"
 	done
 done
-for command in compare micro locks inversion script explore calibrate memmap \
-    list; do
+for command in compare micro locks inversion script explore calibrate validate \
+    memmap list; do
 	run $command --help
 	claim "$command --help succeeds" equal "$status" 0
 	claim "$command --help has examples" out_has "Examples:"
@@ -102,7 +102,7 @@ for option in map designs pages seconds repeats json; do
 	claim "micro --help has --$option" grep -q "^  --$option" "$tmp/out"
 done
 text='no command "foo"; there are compare, micro, locks, inversion, script, explore,'
-text="$text calibrate, memmap, list and help"
+text="$text calibrate, validate, memmap, list and help"
 fails 64 "$text" foo
 fails 64 "$text" help foo
 run locks --help

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The rungs L0 to L3: see valid.h.
+ *
+ * On a virtual machine the distance of two CPUs changes from one minute to the
+ * next.  So before and after each experiment with several threads their CPUs play
+ * ping-pong, and the model of that experiment has one cluster in which a line
+ * takes the mean of it.  The rest of the preset stays as it is.
+ */
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "bench.h"
+#include "calib.h"
+#include "presets.h"
+#include "valid.h"
+
+/* Exactly: the rest is the clock, which has whole nanoseconds. */
+#define BOUND_EXACT 1e-4
+#define BOUND_HOST  0.25
+#define BOUND_QUEUE 0.10
+
+#define THREADS_MAX 8 /* of an experiment on the host */
+
+struct valid_row *
+valid_row(struct valid *v, const char *rung, const char *unit, double predicted,
+    double measured, double bound, const char *fmt, ...)
+{
+	struct valid_row *vw;
+	va_list ap;
+
+	v->v_rows =
+	    bench_reallocarray(v->v_rows, v->v_nrows + 1, sizeof(v->v_rows[0]));
+	vw = &v->v_rows[v->v_nrows++];
+	*vw = (struct valid_row){
+		.vw_rung = rung,
+		.vw_unit = unit,
+		.vw_predicted = predicted,
+		.vw_measured = measured,
+		.vw_bound = bound,
+		.vw_error = predicted / measured - 1,
+		.vw_verdict = VALID_NO_BOUND,
+	};
+	va_start(ap, fmt);
+	(void)vsnprintf(vw->vw_what, sizeof(vw->vw_what), fmt, ap);
+	va_end(ap);
+	if (bound >= 0) {
+		/* Not a number is no number within a bound. */
+		vw->vw_verdict =
+		    fabs(vw->vw_error) <= bound ? VALID_HOLDS : VALID_MISSED;
+		v->v_missed += vw->vw_verdict == VALID_MISSED;
+	}
+	return (vw);
+}
+
+static unsigned
+count(const struct valid *v, unsigned n)
+{
+	unsigned m = (unsigned)((double)n * v->v_effort);
+
+	return (m < 5 ? 5 : m);
+}
+
+static void
+job_begin(struct valid_job *vj, enum probe_kind kind, unsigned threads)
+{
+	memset(vj, 0, sizeof(*vj));
+	vj->vj_kind = kind;
+	vj->vj_threads = threads;
+	vj->vj_ncpus = threads;
+	vj->vj_seed = 1;
+	for (unsigned i = 0; i < threads; i++) {
+		vj->vj_cpus[i] = i;
+		vj->vj_hostcpus[i] = -1;
+	}
+}
+
+/*
+ * L0.  The pairs of CPUs of each kind that a host has.
+ */
+
+static int
+l0_pair(struct valid *v, const struct preset *p, unsigned other, uint64_t ps,
+    const char *kind)
+{
+	struct valid_found vf;
+	struct valid_job vj;
+	int error;
+
+	job_begin(&vj, PROBE_PINGPONG, 2);
+	vj.vj_cpus[1] = other;
+	vj.vj_ncpus = (unsigned)preset_ncpus(p);
+	vj.vj_samples = 3;
+	vj.vj_ops = 8000;
+	error = valid_predict(&vj, p, &vf);
+	if (error == 0)
+		(void)valid_row(v, "L0", "ns", vf.vf_median, (double)ps / 1000,
+		    BOUND_EXACT, "line, %s, %s", kind, p->pr_name);
+	return (error);
+}
+
+static int
+l0_preset(struct valid *v, const struct preset *p)
+{
+	unsigned in_socket = (unsigned)(p->pr_clusters * p->pr_cores);
+	int error = 0;
+
+	if (p->pr_smt > 1)
+		error = l0_pair(v, p, in_socket, p->pr_line_smt_ps,
+		    calib_distance_names[CALIB_SMT]);
+	if (error == 0 && p->pr_cores > 1)
+		error = l0_pair(v, p, 1, p->pr_line_cluster_ps,
+		    calib_distance_names[CALIB_CLUSTER]);
+	if (error == 0 && p->pr_clusters > 1)
+		error = l0_pair(v, p, (unsigned)p->pr_cores,
+		    p->pr_line_socket_ps, calib_distance_names[CALIB_SOCKET]);
+	if (error == 0 && p->pr_sockets > 1)
+		error = l0_pair(v, p, (unsigned)(in_socket * p->pr_smt),
+		    p->pr_line_remote_ps, calib_distance_names[CALIB_REMOTE]);
+	return (error);
+}
+
+int
+valid_l0(struct valid *v)
+{
+	static const char *const bundled[] = { "clx-2s-104", "milan-2s-256" };
+	struct preset p;
+	int error = l0_preset(v, &v->v_preset);
+
+	for (size_t i = 0; error == 0 && i < nitems(bundled); i++) {
+		error = presets_open(bundled[i], &p);
+		if (error == 0)
+			error = l0_preset(v, &p);
+	}
+	return (error);
+}
+
+/*
+ * L1 and L2: the same on the host and on its model.
+ */
+
+/* The mean over the pairs of the first n host CPUs, nanoseconds one way. */
+static int
+distance(struct valid *v, unsigned n, double *nsp)
+{
+	struct valid_found vf;
+	struct valid_job vj;
+	double sum = 0;
+	unsigned pairs = 0;
+	int error = 0;
+
+	for (unsigned i = 0; i < n && error == 0; i++) {
+		for (unsigned j = i + 1; j < n && error == 0; j++) {
+			job_begin(&vj, PROBE_PINGPONG, 2);
+			vj.vj_hostcpus[0] = v->v_hostcpus[i];
+			vj.vj_hostcpus[1] = v->v_hostcpus[j];
+			vj.vj_samples = count(v, 101);
+			vj.vj_ops = 400;
+			error = valid_run(&vj, NULL, &vf);
+			sum += vf.vf_median;
+			pairs++;
+		}
+	}
+	*nsp = pairs > 0 ? sum / pairs : 0;
+	return (error);
+}
+
+/* The host's preset with a distance that was just measured. */
+static void
+at_distance(const struct valid *v, double ns, struct preset *p)
+{
+	*p = v->v_preset;
+	if (ns <= 0)
+		return;
+	p->pr_cores *= p->pr_clusters * p->pr_sockets * p->pr_smt;
+	p->pr_clusters = p->pr_sockets = p->pr_smt = 1;
+	p->pr_line_cluster_ps = (uint64_t)(ns * 1000 + 0.5);
+	p->pr_line_socket_ps = p->pr_line_cluster_ps;
+	if (p->pr_line_smt_ps > p->pr_line_cluster_ps)
+		p->pr_line_smt_ps = p->pr_line_cluster_ps;
+	if (p->pr_line_remote_ps < p->pr_line_socket_ps)
+		p->pr_line_remote_ps = p->pr_line_socket_ps;
+}
+
+static int
+both(struct valid *v, const char *rung, enum probe_kind kind, unsigned threads,
+    uint64_t ops, unsigned samples, const char *what)
+{
+	struct valid_found found, predicted;
+	struct valid_row *vw;
+	struct valid_job vj;
+	struct preset p;
+	double before = 0, after = 0, ns;
+	int error;
+
+	error = distance(v, threads, &before);
+	job_begin(&vj, kind, threads);
+	for (unsigned i = 0; i < threads; i++)
+		vj.vj_hostcpus[i] = v->v_hostcpus[i];
+	vj.vj_ops = ops;
+	vj.vj_samples = count(v, samples);
+	if (error == 0)
+		error = valid_run(&vj, NULL, &found);
+	if (error == 0)
+		error = distance(v, threads, &after);
+	if (error != 0)
+		return (error);
+	ns = (before + after) / 2;
+	at_distance(v, ns, &p);
+	vj.vj_samples = 9;
+	error = valid_predict(&vj, &p, &predicted);
+	if (error != 0)
+		return (error);
+	if (threads == 1)
+		vw = valid_row(v, rung, "ns", predicted.vf_median,
+		    found.vf_median, BOUND_HOST, "%s, 1 thread", what);
+	else
+		vw = valid_row(v, rung, "ns", predicted.vf_median,
+		    found.vf_median, BOUND_HOST,
+		    "%s, %u threads, line %.0f ns%s", what, threads, ns,
+		    fmax(before, after) > 1.5 * fmin(before, after)
+			? " (it changed)"
+			: "");
+	vw->vw_low = found.vf_low;
+	vw->vw_high = found.vf_high;
+	return (0);
+}
+
+static unsigned
+threads_max(const struct valid *v)
+{
+	return (v->v_nhostcpus < THREADS_MAX ? v->v_nhostcpus : THREADS_MAX);
+}
+
+int
+valid_l1(struct valid *v)
+{
+	int error = 0;
+
+	for (unsigned n = 1; n <= threads_max(v) && error == 0; n++)
+		error = both(
+		    v, "L1", PROBE_COUNTER, n, 2000, 1001, "adding to a line");
+	for (unsigned n = 2; n <= threads_max(v) && error == 0; n++)
+		error = both(v, "L1", PROBE_READERS, n, 2000, 1001,
+		    "adding to a line that others read");
+	return (error);
+}
+
+int
+valid_l2(struct valid *v)
+{
+	int error;
+
+	error = both(
+	    v, "L2", PROBE_ENTER, 1, 10 * PROBE_PAGES, 301, "enter + remove");
+	if (v->v_nhostcpus < 2)
+		return (error);
+	if (error == 0)
+		error = both(v, "L2", PROBE_ENTER, 2, 10 * PROBE_PAGES, 301,
+		    "enter + remove");
+	if (error == 0)
+		error = both(v, "L2", PROBE_SHARE, 2, 10 * PROBE_PAGES, 301,
+		    "the same pages");
+	return (error);
+}
+
+/*
+ * L3.  Arrivals that do not depend on the lock's state come of many threads.
+ *
+ * Pollaczek and Khinchine: waiting, on average, takes the rate of arrivals times
+ * the mean square of holds, by twice the share of time in which nobody holds.
+ */
+
+#define QUEUE_THREADS 512
+#define QUEUE_LOAD    0.5
+
+static int
+queue(struct valid *v, uint64_t hold_ns, double bound)
+{
+	const struct probe_result *pr;
+	struct valid_found *vf = bench_calloc(1, sizeof(*vf));
+	double n, rate, busy, wait;
+	struct valid_job vj;
+	struct preset p;
+	int error;
+
+	error = presets_open("clx-2s-104", &p);
+	/* Of one thread a core: siblings would make holds longer. */
+	p.pr_smt = 1;
+	job_begin(&vj, PROBE_QUEUE, QUEUE_THREADS);
+	vj.vj_samples = 1;
+	vj.vj_ops = count(v, 2000);
+	vj.vj_hold_ns = hold_ns;
+	vj.vj_gap_ns = (uint64_t)((double)hold_ns * QUEUE_THREADS / QUEUE_LOAD);
+	if (error == 0)
+		error = valid_predict(&vj, &p, vf);
+	pr = &vf->vf_probe;
+	if (error == 0) {
+		n = (double)pr->pr_count;
+		rate = n / (double)pr->pr_elapsed_ns;
+		busy = rate * pr->pr_hold_ns / n;
+		wait = rate * pr->pr_hold2_ns / n / (2 * (1 - busy));
+		(void)valid_row(v, "L3", "us", wait / 1000,
+		    (double)pr->pr_wait_ns / n / 1000, bound,
+		    "wait for a mutex, holds %g us, busy %.0f %%",
+		    (double)hold_ns / 1000, 100 * busy);
+	}
+	free(vf);
+	return (error);
+}
+
+int
+valid_l3(struct valid *v)
+{
+	int error = queue(v, 1000000, BOUND_QUEUE);
+
+	/* Here waking a sleeper is no longer small, which holds do not say. */
+	if (error == 0)
+		error = queue(v, 20000, -1);
+	return (error);
+}

@@ -1,0 +1,92 @@
+#!/bin/sh
+# What validate says, and how it ends: test_validate.sh PMAPSIM
+# Prints each claim that does not hold; exits 1 if there is any.  Of the rungs only
+# the one that depends on no host has to hold.
+set -u
+
+pmapsim=$1
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 130' INT TERM
+claims=0
+failed=0
+
+# run <argument>...: leaves status, out and err.
+run()
+{
+	status=0
+	"$pmapsim" validate "$@" >"$tmp/out" 2>"$tmp/err" </dev/null ||
+	    status=$?
+}
+
+# claim <what> <command>...: the command succeeds.
+claim()
+{
+	what=$1
+	shift
+	claims=$((claims + 1))
+	"$@" >/dev/null 2>&1 && return
+	failed=$((failed + 1))
+	echo "test_validate: does not hold: $what"
+	echo "  status $status; standard error:"
+	sed 's/^/    /' "$tmp/err"
+	sed 's/^/    /' "$tmp/out"
+}
+
+# fails <status> <line> <argument>...: one line on standard error, exactly.
+fails()
+{
+	want=$1
+	line="pmapsim: $2"
+	shift 2
+	run "$@"
+	claims=$((claims + 1))
+	if [ "$status" -ne "$want" ] || [ "$(cat "$tmp/err")" != "$line" ]; then
+		failed=$((failed + 1))
+		echo "test_validate: pmapsim validate $*"
+		echo "  expected $want: $line"
+		echo "  found $status: $(cat "$tmp/err")"
+	fi
+}
+
+# rows <rung>: how many lines of the table.
+rows()
+{
+	grep -c "^$1 " "$tmp/out"
+}
+
+# L0 is of the model alone: it holds on any host, for each kind of pair.
+run --preset clx-2s-104 --rungs 0 --json "$tmp/records"
+claim "L0 holds" test "$status" -eq 0
+claim "for each kind of pair of three presets" test "$(rows L0)" -eq 10
+claim "exactly" test "$(grep -c 'exact  holds$' "$tmp/out")" -eq 10
+claim "no other rung is climbed" test "$(rows 'L[123]')" -eq 0
+claim "a record has the header and each line" \
+    test "$(wc -l <"$tmp/records")" -eq 11
+claim "with the verdict" grep -q \
+    '"rung":"L0".*"unit":"ns","verdict":"holds","predicted":' "$tmp/records"
+
+# L3 is of the model alone, too; what it says again is the same.
+run --quick --preset clx-2s-104 --rungs 3
+claim "L3 holds" test "$status" -eq 0
+cp "$tmp/out" "$tmp/first"
+run --quick --preset clx-2s-104 --rungs 3
+grep '^L3' "$tmp/first" >"$tmp/a"
+grep '^L3' "$tmp/out" >"$tmp/b"
+claim "L3 is the same again" cmp -s "$tmp/a" "$tmp/b"
+
+# The others compare with this host: they end, with a table.
+run --quick --rungs 1,2
+claim "L1 and L2 hold or are missed" test "$status" -le 1
+claim "L1 has lines" test "$(rows L1)" -ge 1
+claim "L2 has lines" test "$(rows L2)" -ge 1
+missed=$(grep -c 'MISSED$' "$tmp/out")
+claim "a miss is an exit status" test "$((missed > 0))" -eq "$status"
+
+fails 64 '--rungs: "4": expected some of 0,1,2,3 between commas' --rungs 4
+fails 64 '--rungs: "0,": expected some of 0,1,2,3 between commas' --rungs 0,
+fails 64 'validate: "x": expected options only' x
+fails 66 './nosuch: No such file or directory' --preset ./nosuch
+
+[ "$failed" -eq 0 ] && echo "test_validate: $claims claims hold"
+[ "$failed" -eq 0 ]
