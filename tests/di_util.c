@@ -60,12 +60,17 @@ di_region(struct di_fixture *f)
 }
 
 void
-di_mark(struct di_fixture *f)
+di_mark_page(struct machine *ma, struct vm_page *m)
 {
-	struct machine *ma = f->f_pu.pu_ma;
 	struct pv_held held = PV_HELD_NONE;
 
-	CHANGE_PV_LIST_LOCK(ma->ma_pvt, &held, f->f_m, VM_PAGE_TO_PHYS(f->f_m));
-	pmap_delayed_invl_page(ma, f->f_m);
+	CHANGE_PV_LIST_LOCK(ma->ma_pvt, &held, m, VM_PAGE_TO_PHYS(m));
+	pmap_delayed_invl_page(ma, m);
 	pv_release_lock(ma->ma_pvt, &held);
+}
+
+void
+di_mark(struct di_fixture *f)
+{
+	di_mark_page(f->f_pu.pu_ma, f->f_m);
 }

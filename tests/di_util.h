@@ -25,7 +25,8 @@ int di_run_tests(const struct CMUnitTest *tests, size_t n);
 /* pv_invl_gen of the page's region. */
 _Atomic uint64_t *di_region_gen(struct di_fixture *f);
 uint64_t di_region(struct di_fixture *f);
-/* As if a mapping of the page went. */
+/* As if a mapping of the page went; of any page. */
 void di_mark(struct di_fixture *f);
+void di_mark_page(struct machine *ma, struct vm_page *m);
 
 #endif /* TESTS_DI_UTIL_H */

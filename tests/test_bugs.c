@@ -27,8 +27,8 @@ static const struct bug_scene *const tables[] = {
 
 /* Caught elsewhere. */
 static const char *const elsewhere[] = { "b5", "b6", "B21", "B21_lock",
-	"di_unmarked", "di_late", "di_early_finish", "di_early_wait",
-	"di_early_free" };
+	"di_unmarked", "di_late", "di_collision", "di_early_finish",
+	"di_early_wait", "di_early_free" };
 
 #define ROWS_MAX 64 /* of a table; scenes are numbered */
 

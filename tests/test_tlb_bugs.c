@@ -17,9 +17,9 @@
 
 #include <cmocka.h>
 
+#include "di_util.h"
 #include "pmap/mmu.h"
 #include "pmap/pmap_superpage.h"
-#include "pmap_util.h"
 
 #define VA      (GB(1) + MB(4))
 #define READER  2 /* CPU whose TLB is stale */
@@ -198,6 +198,38 @@ page_freed_while_removed(const char *form, const char *bug)
 	return (scene_end(&s));
 }
 
+/*
+ * The same, while an older block marks the region last and finishes first: who
+ * wants to free the page has to wait for the newer one all the same.
+ */
+static uint64_t
+page_freed_under_two_blocks(const char *form, const char *bug)
+{
+	struct pu_thread remover;
+	struct scene s;
+
+	scene_begin(&s, form, bug);
+	s.s_m = pu_page(&s.s_pu);
+	enter(&s, VA, s.s_m);
+	pmap_activate(s.s_pmap, READER);
+	assert_int_equal(read_at(&s, VA), MMU_OK);
+	test_point_set(s.s_ma, freed_while_removed_point, &s);
+	pmap_delayed_invl_start(s.s_ma);
+	pu_start(&s.s_pu, &remover, 0, remove_page, &s);
+	await(&s.s_unlinked);
+	/* Of another page in the region. */
+	di_mark_page(s.s_ma, s.s_m);
+	pmap_delayed_invl_finish(s.s_ma);
+	pu_start(&s.s_pu, &s.s_freer, 1, free_page, &s);
+	await_freer(&s);
+	assert_int_equal(read_at(&s, VA), MMU_OK);
+	set(&s.s_go);
+	pu_join(&remover);
+	pu_join(&s.s_freer);
+	assert_int_equal(read_at(&s, VA), MMU_NOTPRESENT);
+	return (scene_end(&s));
+}
+
 static void
 clean_page(void *arg)
 {
@@ -348,6 +380,7 @@ static const struct {
 } bugs[] = {
 	{ "di_unmarked", page_freed_while_removed, false },
 	{ "di_late", page_freed_while_removed, false },
+	{ "di_collision", page_freed_under_two_blocks, false },
 	{ "di_early_finish", page_freed_while_removed, false },
 	{ "di_unmarked", page_cleaned_while_removed, false },
 	{ "di_early_finish", page_cleaned_while_removed, false },

@@ -53,6 +53,7 @@
 	X(B33, "a wired mapping is promoted without accessed")                 \
 	X(di_unmarked, "removing a pv entry does not mark its region")         \
 	X(di_late, "the region is marked after its lock was dropped")          \
+	X(di_collision, "marking a region hides that a newer block did")       \
 	X(di_early_finish, "a block finishes before the TLBs are told")        \
 	X(di_early_wait, "waits before it looks whether a page is mapped")     \
 	X(di_early_free, "page table pages are freed before the TLBs know")

@@ -89,8 +89,12 @@ pmap_delayed_invl_mark(struct machine *ma, struct vm_page *m)
 	ma->ma_pvt->pvt_ops->pvl_lookup(ma->ma_pvt, VM_PAGE_TO_PHYS(m), m, &ph);
 	/* Relaxed: ours; a neighbour may raise it, and either value will do. */
 	gen = atomic_load_explicit(&PMAP_INVL_GEN(pi), memory_order_relaxed);
-	/* Relaxed: the pv list lock orders those who write. */
-	if (atomic_load_explicit(ph.ph_invl_gen, memory_order_relaxed) < gen) {
+	/*
+	 * Many pages share a region, and with some layouts many superpages.
+	 * Relaxed: the pv list lock orders those who write.
+	 */
+	if (atomic_load_explicit(ph.ph_invl_gen, memory_order_relaxed) < gen ||
+	    BUG(ma, di_collision)) {
 		/* Relaxed: who waits has had the pv list lock after us. */
 		atomic_store_explicit(
 		    ph.ph_invl_gen, gen, memory_order_relaxed);
