@@ -41,6 +41,11 @@
 #define MAP_NORESERVE 0
 #endif
 
+/* zero_in_place(): bytes looked at, pages in use, pages at a time. */
+#define CLEAN_MAX   ((uint64_t)64 << 20)
+#define CLEAN_PAGES 1024
+#define CLEAN_CHUNK 1024
+
 #define ARENA_AT     (UINT64_C(1) << 44)
 #define ARENA_MAPPED (ARENA_SIZE + (ARENA_SIZE >> 1))
 
@@ -168,9 +173,43 @@ zero_range(uintptr_t addr, uint64_t size)
 	memset((void *)last, 0, end - last);
 }
 
+/*
+ * The same for what may have few pages in use: these are zeroed and stay.  Worlds
+ * that explore come and go thousands of times a second.  Measured: AMD EPYC in a
+ * VM, a world with 54 pages: 157 us of the kernel's time to give them back and be
+ * given others, 6 us to zero them.  Returns false where too many are in use, with
+ * some of them zeroed.
+ */
+static bool
+zero_in_place(uintptr_t addr, uint64_t size)
+{
+	unsigned char used[CLEAN_CHUNK];
+	uint64_t n, pages = size / arena_page;
+	unsigned zeroed = 0;
+
+	if (size > CLEAN_MAX || size % arena_page != 0 ||
+	    addr % arena_page != 0)
+		return (false);
+	for (; pages > 0; pages -= n, addr += n * arena_page) {
+		n = pages < CLEAN_CHUNK ? pages : CLEAN_CHUNK;
+		if (mincore((void *)addr, n * arena_page, (void *)used) != 0)
+			return (false);
+		for (uint64_t i = 0; i < n; i++) {
+			if ((used[i] & 1) == 0)
+				continue;
+			if (++zeroed > CLEAN_PAGES)
+				return (false);
+			memset((void *)(addr + i * arena_page), 0, arena_page);
+		}
+	}
+	return (true);
+}
+
 static void
 zero_shadow(uint64_t start, uint64_t size)
 {
+	if (zero_in_place(arena_shadow_base + start / 2, size / 2))
+		return;
 	zero_range(arena_shadow_base + start / 2, size / 2);
 }
 
@@ -207,8 +246,12 @@ arena_begin(void)
 		if (error != 0)
 			return (error);
 	}
-	map_anew(arena_base, arena_high);
-	zero_shadow(0, arena_high);
+	/* Invariant 2: where all is free, all is zero. */
+	if (arena_free.rs_n != 1 || arena_free.rs_ranges[0].ar_start != 0 ||
+	    arena_free.rs_ranges[0].ar_end != ARENA_SIZE) {
+		map_anew(arena_base, arena_high);
+		zero_shadow(0, arena_high);
+	}
 	arena_high = 0;
 	arena_homes.rs_n = 0;
 	arena_free.rs_n = 0;
@@ -253,6 +296,12 @@ arena_get(size_t size, size_t align)
 void
 arena_put(void *p, size_t size)
 {
+	arena_put_used(p, size, size);
+}
+
+void
+arena_put_used(void *p, size_t size, size_t used)
+{
 	uint64_t start = (uintptr_t)p - arena_base, end;
 	struct arena_range *ar, *next;
 	size_t i;
@@ -261,8 +310,12 @@ arena_put(void *p, size_t size)
 	end = start + size;
 	KASSERT(start < arena_high && size <= arena_high - start,
 	    ("%p, %zu bytes, is no extent", p, size));
-	map_anew((uintptr_t)p, size);
-	zero_shadow(start, size);
+	used = round_up(used, arena_page);
+	/* Regions are protected where they are not backed. */
+	if (mprotect(p, used, PROT_READ | PROT_WRITE) != 0 ||
+	    !zero_in_place((uintptr_t)p, used))
+		map_anew((uintptr_t)p, used);
+	zero_shadow(start, used);
 	ranges_clear(&arena_homes, start, end);
 
 	i = ranges_find(&arena_free, start);

@@ -78,6 +78,8 @@ arena_shadow_line(const void *shadow)
  */
 void *arena_get(size_t size, size_t align);
 void arena_put(void *p, size_t size);
+/* The same where nobody has touched or protected more than the first used bytes. */
+void arena_put_used(void *p, size_t size, size_t used);
 
 /* Make a part of what was got zero, and give its memory back. */
 void arena_zero(void *p, size_t size);

@@ -19,6 +19,7 @@
 #include "sim/virtual/arena_heap.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,18 +78,56 @@ class_of(size_t size)
 	    (unsigned)((size - 1 - ((size_t)1 << log2)) >> (log2 - 2)));
 }
 
+/*
+ * A few that were destroyed, zeroed: they are large and mostly never touched, and
+ * to have one from the kernel takes longer than to zero what was.
+ */
+#define SPARES 4
+static struct arena_heap *heap_spares[SPARES];
+
+static struct arena_heap *
+heap_new(void)
+{
+	struct arena_heap *ah;
+
+	for (unsigned i = 0; i < SPARES; i++) {
+		ah = heap_spares[i];
+		if (ah != NULL) {
+			heap_spares[i] = NULL;
+			return (ah);
+		}
+	}
+	return (calloc(1, sizeof(*ah)));
+}
+
+static void
+heap_discard(struct arena_heap *ah)
+{
+	size_t used = (size_t)(ah->ah_top - ah->ah_base);
+
+	for (unsigned i = 0; i < SPARES; i++) {
+		if (heap_spares[i] != NULL)
+			continue;
+		memset(ah->ah_class, 0, (used + PAGE_SIZE - 1) / PAGE_SIZE);
+		memset(ah, 0, offsetof(struct arena_heap, ah_class));
+		heap_spares[i] = ah;
+		return;
+	}
+	free(ah);
+}
+
 int
 arena_heap_create(int domain, struct arena_heap **ahp)
 {
 	struct arena_heap *ah;
 
-	/* Large and mostly never touched: it comes zeroed from the kernel. */
-	ah = calloc(1, sizeof(*ah));
+	ah = heap_new();
 	if (ah == NULL)
 		return (ENOMEM);
 	ah->ah_base = arena_get(HEAP_SIZE, HEAP_SLAB);
 	if (ah->ah_base == NULL) {
-		free(ah);
+		ah->ah_top = NULL;
+		heap_discard(ah);
 		return (ENOMEM);
 	}
 	ah->ah_top = ah->ah_base;
@@ -100,8 +139,9 @@ arena_heap_create(int domain, struct arena_heap **ahp)
 void
 arena_heap_destroy(struct arena_heap *ah)
 {
-	arena_put(ah->ah_base, HEAP_SIZE);
-	free(ah);
+	arena_put_used(
+	    ah->ah_base, HEAP_SIZE, (size_t)(ah->ah_top - ah->ah_base));
+	heap_discard(ah);
 }
 
 static uint8_t *
