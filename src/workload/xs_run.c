@@ -194,6 +194,7 @@ worker(void *arg)
 	struct thread *td;
 	int error;
 
+	sim_untimed(run->xr_sim, true);
 	error = attach(run, xt->xt_i, &td);
 	if (error != 0) {
 		run->xr_error = error;
@@ -203,8 +204,11 @@ worker(void *arg)
 	run->xr_td[xt->xt_i] = td;
 	ops->so_wake(run->xr_main);
 	ops->so_block(td);
-	if (!released(run))
+	if (!released(run)) {
+		sim_untimed(run->xr_sim, false);
 		run->xr_scenario->xs_body(run, xt->xt_i);
+		sim_untimed(run->xr_sim, true);
+	}
 	arrive(run);
 	while (!released(run))
 		ops->so_block(td);
