@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "sim/virtual/line_impl.h"
 #include "sim/virtual/world.h"
 
 /* Nothing is on its way any more after so long. */
@@ -216,7 +217,17 @@ sharers_read_at_the_nearest_and_a_writer_pays_the_farthest(void **state)
 		(void)later(60, LINE_READ, memory);
 		assert_int_equal(
 		    later(0, LINE_RMW, memory), pr.pr_line_remote_ps);
-		assert_int_equal(later(0, LINE_RMW, memory), pr.pr_rmw_ps);
+		/* Whether that one was the last, */
+		(void)later(60, LINE_READ, memory);
+		(void)later(1, LINE_READ, memory);
+		assert_int_equal(
+		    later(0, LINE_RMW, memory), pr.pr_line_remote_ps);
+		/* and whether the writer has had it or not. */
+		(void)later(60, LINE_READ, memory);
+		(void)later(1, LINE_READ, memory);
+		assert_int_equal(
+		    later(2, LINE_RMW, memory), pr.pr_line_remote_ps);
+		assert_int_equal(later(2, LINE_RMW, memory), pr.pr_rmw_ps);
 		virt_end();
 	}
 }
@@ -241,6 +252,8 @@ a_thousand_cpus_share_a_line(void **state)
 				    hit_of(i));
 		}
 	}
+	/* The array of its sharers was used again. */
+	assert_true(line_model.lm_nmany <= 2);
 }
 
 static void
@@ -287,6 +300,16 @@ stores_wait_in_a_buffer(void **state)
 	assert_int_equal(cost(0, LINE_WRITE, page(1)), hit_of(0));
 	assert_int_equal(cost(0, LINE_RMW, page(5)),
 	    pr.pr_line_cluster_ps + cpu_of(0)->vc_rmw_ps);
+	/* Also one that misses; and stores are complete in their order. */
+	(void)later(1, LINE_RMW, page(1));
+	(void)later(1, LINE_RMW, page(2));
+	(void)later(60, LINE_RMW, page(3));
+	now += SETTLED_PS;
+	assert_int_equal(cost(0, LINE_WRITE, page(3)), hit_of(0));
+	now += hit_of(0);
+	assert_int_equal(cost(0, LINE_WRITE, page(1)), hit_of(0));
+	assert_int_equal(cost(0, LINE_RMW, page(2)),
+	    pr.pr_line_remote_ps - hit_of(0) + pr.pr_line_cluster_ps);
 	/* So does a fence, and a load does not. */
 	(void)later(1, LINE_RMW, page(1));
 	now += SETTLED_PS;

@@ -230,6 +230,14 @@ compute_short(struct job *j)
 	j->j_ns = now();
 }
 
+static uint64_t
+time_of(const struct job *j, enum vstat_time what)
+{
+	const struct vfiber *fb = j->j_handle;
+
+	return (fb->fb_stat.vf_ps[0][what]);
+}
+
 static void
 an_urgent_thread_preempts_at_once(void **state)
 {
@@ -243,8 +251,30 @@ an_urgent_thread_preempts_at_once(void **state)
 	/* In the middle of what the other computes, which takes it up again. */
 	assert_true(high->j_ns >= 110000 && high->j_ns < 115000);
 	assert_true(low->j_ns >= 510000 && low->j_ns < 520000);
+	assert_true(time_of(low, VT_COMPUTE) >= US(500));
+	assert_true(time_of(low, VT_COMPUTE) < US(510));
+	assert_true(time_of(low, VT_READY) >= US(10));
 	/* And one of less priority waits for both. */
 	assert_true(other->j_ns >= low->j_ns + 10000);
+}
+
+static void
+wake_own_cpu(struct job *j)
+{
+	sim->sim_ops->so_wake(jobs[0].j_td);
+	compute(100000);
+	j->j_ns = now();
+}
+
+static void
+an_urgent_thread_preempts_its_waker(void **state)
+{
+	(void)state;
+	(void)add(block_once, 1, 50, 0);
+	(void)add(wake_own_cpu, 1, PRI_DEFAULT, 20000);
+	run_jobs();
+	assert_true(jobs[0].j_ns < 30000);
+	assert_true(jobs[1].j_ns > 120000);
 }
 
 /* The classical inversion: low has the lock, high wants it, medium computes. */
@@ -419,6 +449,7 @@ main(void)
 		TEST(a_wakeup_ends_a_sleep),
 		TEST(a_token_that_was_set_before_is_not_lost),
 		TEST(an_urgent_thread_preempts_at_once),
+		TEST(an_urgent_thread_preempts_its_waker),
 		TEST(a_leaf_locks_holder_gets_the_waiters_priority),
 		TEST(all_waiters_of_a_leaf_lock_get_it),
 		TEST(a_loan_goes_along_a_chain),

@@ -62,6 +62,7 @@ pmapsim_test_virtual(virt_entry SOURCES
 
 pmapsim_test_virtual(virt_line)
 pmapsim_test_virtual(virt_sim)
+pmapsim_test_virtual(virt_stuck)
 pmapsim_test_virtual(virt_world)
 
 add_test(NAME unit.virt_symbols
