@@ -10,6 +10,7 @@
 #include "pmap/pv_table.h"
 #include "pmapsim/machine.h"
 #include "pmapsim/workload.h"
+#include "sim/virtual/preset.h"
 #include "table.h"
 
 static const struct opt list_opts[] = {
@@ -109,6 +110,8 @@ list_designs(void)
 		{ "+ipi=sync|mailbox",
 		    "how a CPU makes the others invalidate" },
 		{ "+pcid=on|off", "TLB entries carry an address space" },
+		{ "+erratum383=off|on",
+		    "2 MB and 4 KB entries never meet in a TLB" },
 		{ "+bug=NAME",
 		    "a fault switched on to be caught; only in builds with "
 		    "invariants: tests/README.md" },
@@ -167,6 +170,28 @@ list_maps(void)
 	return (error);
 }
 
+static int
+list_presets(void)
+{
+	struct table *t = table_create("lrl");
+	struct preset_error pe;
+	struct preset pr;
+
+	for (const char *const *name = preset_names; *name != NULL; name++) {
+		if (preset_open(*name, &pr, &pe) != 0) {
+			warnx("%s: %s", *name, pe.pe_text);
+			table_destroy(t);
+			return (EX_SOFTWARE);
+		}
+		table_cell(t, "%s", *name);
+		table_cell(t, "%ju CPUs", (uintmax_t)preset_ncpus(&pr));
+		table_cell(t, "%s", pr.pr_title);
+	}
+	table_print(t, stdout);
+	table_destroy(t);
+	return (0);
+}
+
 static const struct {
 	const char *name;
 	const char *title;
@@ -179,6 +204,7 @@ static const struct {
 	{ "designs", "Designs: LAYOUT/LOCK[+OPTION]... or NAME[+OPTION]...",
 	    list_designs },
 	{ "maps", "Bundled memory maps", list_maps },
+	{ "presets", "Modelled hosts, for compare --virtual", list_presets },
 };
 
 static int
@@ -200,7 +226,7 @@ list_main(int argc, char *argv[])
 	}
 	if (rest < argc) {
 		warnx("list: \"%s\": expected layouts, locks, workloads, "
-		      "designs or maps",
+		      "designs, maps or presets",
 		    argv[rest]);
 		return (EX_USAGE);
 	}
@@ -214,8 +240,9 @@ list_main(int argc, char *argv[])
 
 const struct command cmd_list = {
 	.c_name = "list",
-	.c_args = "[layouts|locks|workloads|designs|maps]",
-	.c_brief = "what there is: layouts, locks, workloads, designs, maps",
+	.c_args = "[layouts|locks|workloads|designs|maps|presets]",
+	.c_brief =
+	    "what there is: layouts, locks, workloads, designs, maps, presets",
 	.c_opts = list_opts,
 	.c_run = list_main,
 	.c_descr = "Lists what the other commands can be given, all of it or "

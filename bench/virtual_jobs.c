@@ -21,6 +21,8 @@
 #include "bench.h"
 #include "virtual.h"
 
+#define POLL_MS 100
+
 /* What a task has come to. */
 struct job {
 	pid_t j_pid; /* 0: not running */
@@ -66,8 +68,6 @@ child(const struct virtual_task *vt, int fd)
 	const struct workload_result *wr = &vr->vr_wr;
 	int status;
 
-	(void)signal(SIGINT, SIG_DFL);
-	(void)signal(SIGTERM, SIG_DFL);
 	status = virtual_task_run(vt, vr);
 	if (status == 0 &&
 	    (!write_all(fd, vr, sizeof(*vr)) ||
@@ -83,10 +83,15 @@ child(const struct virtual_task *vt, int fd)
 	_exit(status);
 }
 
+/*
+ * A signal between fork() and the child's own handling of it would be served as
+ * the parent's, by a child that goes on.
+ */
 static int
 start(struct jobs *js)
 {
 	struct job *j = &js->js_jobs[js->js_started];
+	sigset_t set, before;
 	int fds[2];
 
 	if (pipe(fds) != 0) {
@@ -94,7 +99,16 @@ start(struct jobs *js)
 		return (EX_OSERR);
 	}
 	(void)fflush(NULL);
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigprocmask(SIG_BLOCK, &set, &before);
 	j->j_pid = fork();
+	if (j->j_pid == 0) {
+		(void)signal(SIGINT, SIG_DFL);
+		(void)signal(SIGTERM, SIG_DFL);
+	}
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	if (j->j_pid < 0) {
 		warn("fork");
 		j->j_pid = 0;
@@ -217,7 +231,8 @@ listen_once(struct jobs *js)
 		fds[n].events = POLLIN;
 		which[n++] = i;
 	}
-	if (poll(fds, n, -1) > 0) {
+	/* A signal that came just before this is seen soon enough. */
+	if (poll(fds, n, POLL_MS) > 0) {
 		for (nfds_t k = 0; k < n && error == 0; k++) {
 			if (fds[k].revents != 0)
 				error = receive(js, &js->js_jobs[which[k]]);

@@ -2,9 +2,12 @@
 /*
  * check_records FILE DESIGN...: are these the JSON lines of a pmapsim compare of
  * these designs, in this order?  Prints the first line that is not, and why;
- * exits 1 then.
+ * exits 1 then.  Virtual runs, by the header's kind, have to add up: their time by
+ * what it was spent on, and what waited for a lock by two ways of counting.
  */
 #include <err.h>
+#include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +23,7 @@ struct check {
 	int c_runs;
 	int c_profiled;
 	int c_ended;
+	bool c_virtual;
 };
 
 static json_t *
@@ -46,21 +50,44 @@ need_int(const struct check *c, json_t *o, const char *key)
 }
 
 static void
-check_header(struct check *c, json_t *o)
+check_host(const struct check *c, json_t *o)
 {
 	static const char *const strings[] = { "commit", "cc", "cflags", "cpu",
-		"kernel", "governor", "version", "workload", "pin" };
+		"kernel", "governor", "pin" };
+
+	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+		if (!c->c_virtual)
+			(void)need_string(c, o, strings[i]);
+		else if (json_object_get(o, strings[i]) != NULL)
+			errx(1, "%s:%d: expected no %s of this host", c->c_path,
+			    c->c_line, strings[i]);
+	}
+	if (c->c_virtual) {
+		o = need(c, o, "host", JSON_OBJECT);
+		(void)need_string(c, o, "name");
+		o = need(c, o, "numbers", JSON_OBJECT);
+		(void)need(c, o, "line_remote", JSON_REAL);
+		(void)need_int(c, o, "sockets");
+	} else {
+		(void)need(c, o, "pingpong_ns", JSON_REAL);
+	}
+}
+
+static void
+check_header(struct check *c, json_t *o)
+{
 	json_t *designs = need(c, o, "designs", JSON_ARRAY);
 
 	if (c->c_line != 1)
 		errx(1, "%s:%d: expected one header, first", c->c_path,
 		    c->c_line);
-	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
-		(void)need_string(c, o, strings[i]);
+	c->c_virtual = strcmp(need_string(c, o, "kind"), "virtual") == 0;
+	check_host(c, o);
+	(void)need_string(c, o, "version");
+	(void)need_string(c, o, "workload");
 	(void)need_int(c, o, "seed");
 	(void)need_int(c, o, "measure_ns");
 	(void)need_int(c, o, "warmup_ns");
-	(void)need(c, o, "pingpong_ns", JSON_REAL);
 	(void)need(c, o, "map", JSON_OBJECT);
 	(void)need(c, o, "params", JSON_OBJECT);
 	(void)need(c, o, "threads", JSON_ARRAY);
@@ -92,6 +119,149 @@ check_headers(struct check *c, json_t *o)
 	c->c_headers++;
 }
 
+/* Of a class of locks in the profile; -1: it has none. */
+static json_int_t
+profiled(const struct check *c, json_t *run, const char *name, const char *key)
+{
+	json_t *locks = need(c, run, "locks", JSON_ARRAY), *lock;
+	size_t i;
+
+	json_array_foreach(locks, i, lock)
+	{
+		const char *text = strchr(need_string(c, lock, "name"), ':');
+
+		if (text != NULL && strcmp(text + 1, name) == 0)
+			return (need_int(c, lock, key));
+	}
+	return (-1);
+}
+
+static double
+sum_members(json_t *o)
+{
+	const char *key;
+	double sum = 0;
+	json_t *v;
+
+	json_object_foreach(o, key, v)
+	{
+		sum += json_number_value(v);
+	}
+	return (sum);
+}
+
+static double
+stack_ns(const struct check *c, json_t *class)
+{
+	static const char *const keys[] = { "compute_ns", "hit_ns",
+		"local_miss_ns", "remote_miss_ns", "line_queue_ns", "spin_ns",
+		"blocked_ns", "ready_ns" };
+	double sum = 0;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		sum += (double)need_int(c, class, keys[i]);
+	return (sum);
+}
+
+/* Two figures of the same thing, which roundings tell apart. */
+static void
+check_same(const struct check *c, const char *what, double a, double b)
+{
+	if (fabs(a - b) > 0.02 * fmax(a, b) + 100)
+		errx(1, "%s:%d: expected %s to agree, not %.0f and %.0f",
+		    c->c_path, c->c_line, what, a, b);
+}
+
+/* One class of the wait stack.  Returns its time. */
+static double
+check_class(const struct check *c, json_t *run, json_t *class)
+{
+	const char *name = json_string_value(json_object_get(class, "lock"));
+	double ns = stack_ns(c, class), waited = 0;
+	json_t *intervals, *v;
+	size_t i;
+
+	if (name == NULL)
+		return (ns);
+	if (profiled(c, run, name, "wait_ns") >= 0)
+		check_same(c, "the wait stack and the lock profile", ns,
+		    (double)profiled(c, run, name, "wait_ns"));
+	if (profiled(c, run, name, "count") >= 0 &&
+	    sum_members(need(c, class, "handoffs", JSON_OBJECT)) >
+		(double)profiled(c, run, name, "count"))
+		errx(1,
+		    "%s:%d: %s: expected no more hand-offs than acquisitions",
+		    c->c_path, c->c_line, name);
+	intervals = need(c, class, "waited_ns", JSON_ARRAY);
+	json_array_foreach(intervals, i, v)
+	{
+		waited += json_number_value(v);
+	}
+	if (waited > ns * 1.01 + 100)
+		errx(1, "%s:%d: %s: expected no more waiting in intervals",
+		    c->c_path, c->c_line, name);
+	return (ns);
+}
+
+static void
+check_lines(const struct check *c, json_t *run)
+{
+	json_t *all = need(c, run, "all_lines", JSON_OBJECT), *v, *lines;
+	double left = (double)need_int(c, all, "miss_ns"), ns, last = left;
+	size_t i;
+
+	lines = need(c, run, "lines", JSON_ARRAY);
+	json_array_foreach(lines, i, v)
+	{
+		ns = (double)need_int(c, v, "miss_ns");
+		if (ns > last || need_string(c, v, "what")[0] == '\0')
+			errx(1, "%s:%d: expected lines by time, with names",
+			    c->c_path, c->c_line);
+		if (sum_members(need(c, v, "from", JSON_OBJECT)) !=
+		    (double)need_int(c, v, "misses"))
+			errx(1, "%s:%d: expected each miss from somewhere",
+			    c->c_path, c->c_line);
+		last = ns;
+	}
+	lines = need(c, run, "line_kinds", JSON_ARRAY);
+	json_array_foreach(lines, i, v)
+	{
+		left -= (double)need_int(c, v, "miss_ns");
+	}
+	if (json_array_size(lines) == 0 || left < -1000)
+		errx(1, "%s:%d: expected kinds of lines to be all lines",
+		    c->c_path, c->c_line);
+}
+
+static void
+check_virtual(const struct check *c, json_t *run)
+{
+	json_t *threads = need(c, run, "per_thread", JSON_ARRAY), *v, *stack;
+	double elapsed = 0, ns = 0;
+	size_t i;
+
+	if (strlen(need_string(c, run, "event_hash")) != 16 ||
+	    need_int(c, run, "accesses") == 0 || need_int(c, run, "cpus") == 0)
+		errx(1, "%s:%d: expected a hash, accesses and CPUs", c->c_path,
+		    c->c_line);
+	json_array_foreach(threads, i, v)
+	{
+		elapsed += (double)need_int(c, v, "elapsed_ns");
+	}
+	stack = need(c, run, "wait_stack", JSON_ARRAY);
+	json_array_foreach(stack, i, v)
+	{
+		ns += check_class(c, run, v);
+	}
+	/* Waking threads at the gate is no part of what they measure. */
+	if (ns < elapsed * 0.999 || ns > elapsed * 1.25)
+		errx(1,
+		    "%s:%d: expected the time of all threads, %.0f, not "
+		    "%.0f",
+		    c->c_path, c->c_line, elapsed, ns);
+	check_lines(c, run);
+}
+
 static void
 check_run(struct check *c, json_t *o)
 {
@@ -102,8 +272,12 @@ check_run(struct check *c, json_t *o)
 	json_int_t ops = 0;
 	size_t i;
 
-	if (strcmp(need_string(c, o, "kind"), "real") != 0)
-		errx(1, "%s:%d: expected kind real", c->c_path, c->c_line);
+	if (strcmp(need_string(c, o, "kind"),
+		c->c_virtual ? "virtual" : "real") != 0)
+		errx(1, "%s:%d: expected the header's kind", c->c_path,
+		    c->c_line);
+	if (c->c_virtual)
+		check_virtual(c, o);
 	if (column < 0 || column >= c->c_ndesigns ||
 	    strcmp(need_string(c, o, "design"), c->c_designs[column]) != 0)
 		errx(1, "%s:%d: expected a design of the header", c->c_path,
@@ -195,6 +369,8 @@ main(int argc, char *argv[])
 	(void)fclose(f);
 	if (c.c_ended != 1 || c.c_headers != c.c_ndesigns)
 		errx(1, "%s: expected to end well", c.c_path);
+	if (c.c_virtual && c.c_runs == c.c_ndesigns * c.c_repeats)
+		return (0);
 	/* Off, on, and on one CPU. */
 	if (c.c_runs != 3 * c.c_ndesigns * c.c_repeats ||
 	    c.c_profiled != c.c_ndesigns * c.c_repeats)

@@ -91,8 +91,8 @@ for command in compare micro locks inversion script explore calibrate validate \
 	    awk 'length($0) > 90 { exit 1 }' "$tmp/help"
 done
 run compare --help
-for option in map threads designs workload text-copies text-pages anon-pages \
-    shared-pct range-pages daemons superpages seconds repeats pin seed json \
+for option in virtual cpus set jobs plot preset map threads designs workload \
+    text-copies text-pages anon-pages shared-pct range-pages daemons superpages seconds repeats pin seed json \
     locks quick \
     check; do
 	claim "compare --help has --$option" grep -q "^  --$option" "$tmp/out"
@@ -211,8 +211,8 @@ run inversion --backends nosuch
 claim "an unknown lock is wrong use of inversion" equal "$status" 64
 fails 64 'micro: "x": expected options only' micro x
 fails 64 '--pages: "0": expected a number from 1 to 262144' micro --pages 0
-fails 64 'list: "x": expected layouts, locks, workloads, designs or maps' \
-    list x
+text='list: "x": expected layouts, locks, workloads, designs, maps or presets'
+fails 64 "$text" list x
 fails 64 'list: expected at most one topic' list locks maps
 fails 64 \
     'memmap: expected one file or name; "pmapsim list maps" has the names' \
@@ -258,7 +258,7 @@ claim "and says so" equal "$(cat "$tmp/err")" "$text"
 # list and memmap.
 run list
 claim "list succeeds" equal "$status" 0
-for topic in layouts locks workloads designs maps; do
+for topic in layouts locks workloads designs maps presets; do
 	run list $topic
 	claim "list $topic succeeds" equal "$status" 0
 	claim "list $topic says something" test -s "$tmp/out"
