@@ -214,6 +214,7 @@ else
 fi
 
 # Cut short.
+: >"$tmp/err"
 # shellcheck disable=SC2086
 "$pmapsim" compare $small --cpus 64 --seconds 5 --json "$tmp/d.jsonl" \
     >"$tmp/out" 2>"$tmp/err" </dev/null &
