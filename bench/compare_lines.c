@@ -9,7 +9,7 @@
 
 #define KINDS_SHOWN 12
 #define LINES_SHOWN 8
-#define TEXT_WIDTH  72
+#define TEXT_WIDTH  60
 
 static double
 kind_cpus(const struct virtual_result *vr, const void *arg)
