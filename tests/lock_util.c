@@ -206,7 +206,9 @@ lt_random(uint64_t *state)
 	return (z ^ (z >> 31));
 }
 
-#if SANITIZER_THREAD
+#ifdef PMAPSIM_VIRTUAL
+#define LT_COST 16
+#elif SANITIZER_THREAD
 #define LT_COST 8
 #elif SANITIZER_ADDRESS
 #define LT_COST 2

@@ -68,7 +68,7 @@ uint64_t lt_seed(void);
 /* A small generator (splitmix64). */
 uint64_t lt_random(uint64_t *state);
 
-/* Divide an amount of work by what the sanitizer costs. */
+/* Divide an amount of work by what the sanitizer, or the model, costs. */
 unsigned lt_scale(unsigned n);
 /*
  * And by what it costs that a lock is handed to a thread that does not run while

@@ -16,8 +16,16 @@
 
 const char *const pu_layouts[PU_NLAYOUTS] = { "hashed", "ptrarray", "sparse",
 	"segment" };
-const char *const pu_locks[PU_NLOCKS] = { "pthread_mutex", "rwlock", "mtx8",
-	"gen2", "gen1", "none" };
+const char *const pu_locks[PU_NLOCKS] = {
+#ifndef PMAPSIM_VIRTUAL
+	"pthread_mutex",
+#endif
+	"rwlock",
+	"mtx8",
+	"gen2",
+	"gen1",
+	"none",
+};
 
 int
 pu_run_designs(const char **designp, const char *const *designs,

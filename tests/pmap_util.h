@@ -19,7 +19,11 @@
 
 /* The library's layouts and lock backends as words of a design. */
 #define PU_NLAYOUTS PVL_COUNT
-#define PU_NLOCKS   6
+#ifdef PMAPSIM_VIRTUAL
+#define PU_NLOCKS 5 /* without the host's */
+#else
+#define PU_NLOCKS 6
+#endif
 extern const char *const pu_layouts[PU_NLAYOUTS];
 extern const char *const pu_locks[PU_NLOCKS]; /* "none" is the last */
 
