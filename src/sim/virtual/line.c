@@ -129,9 +129,10 @@ find_source(struct line *ln, struct vcpu *vc, uintptr_t addr,
 static void
 pass(struct vcpu *vc, enum vstat_time what, uint64_t ps)
 {
+	world_account(vc);
 	vstat_time(&virt_world.vw_fiber->fb_stat, what, ps);
 	vc->vc_clock_ps += ps;
-	vc->vc_mark_ps += ps;
+	vc->vc_mark_ps = vc->vc_clock_ps;
 }
 
 static enum vstat_time

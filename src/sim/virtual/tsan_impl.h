@@ -32,7 +32,7 @@ tsan_one_line(uintptr_t addr, size_t size)
 static inline __attribute__((always_inline)) void
 tsan_plain(uintptr_t addr, size_t size, bool write, uintptr_t pc)
 {
-	if (__predict_true(addr - arena_base < virt_world.vw_span))
+	if (__predict_true(addr - virt_world.vw_arena < virt_world.vw_span))
 		world_access(addr, write ? LINE_WRITE : LINE_READ);
 	else
 		tsan_plain_rest(addr, size, write, pc);
@@ -55,7 +55,7 @@ tsan_atomic_begin(uintptr_t addr, size_t size, enum virt_kind kind, int order,
 	    : kind == VA_ATOMIC_STORE            ? LINE_ATOMIC_WRITE
 						 : LINE_RMW;
 
-	if (__predict_true(addr - arena_base < virt_world.vw_span)) {
+	if (__predict_true(addr - virt_world.vw_arena < virt_world.vw_span)) {
 		world_access(addr, op);
 		/* A store that is a full fence as well: an exchange. */
 		if (kind == VA_ATOMIC_STORE && order == __ATOMIC_SEQ_CST)

@@ -194,9 +194,10 @@ vfiber_new(struct vcpu *vc)
 		vw->vw_fibers = fibers;
 		vw->vw_maxfibers = max;
 	}
-	fb = calloc(1, sizeof(*fb));
+	fb = aligned_alloc(_Alignof(struct vfiber), sizeof(*fb));
 	if (fb == NULL)
 		return (NULL);
+	memset(fb, 0, sizeof(*fb));
 	fb->fb_id = vw->vw_nfibers;
 	fb->fb_cpu = vc;
 	fb->fb_deadline_ps = VIRT_NEVER;
@@ -345,7 +346,6 @@ world_untimed(bool on)
 void
 world_access_slow(uintptr_t addr, enum line_op op)
 {
-	world_account(virt_world.vw_cpu);
 	while (!line_access(virt_world.vw_cpu, addr, op))
 		world_order();
 }
@@ -389,6 +389,8 @@ world_init(struct world *vw, const struct virt_config *vc)
 		vw->vw_cpus[i].vc_from_ps = VIRT_NEVER;
 	}
 	error = arena_begin();
+	vw->vw_arena = arena_base;
+	vw->vw_shadow = arena_shadow_base;
 	if (error == 0)
 		error = line_begin(&vw->vw_preset, vw->vw_cpus, vc->vc_ncpus);
 	return (error);

@@ -66,17 +66,20 @@ enum vfiber_state {
 };
 
 struct vfiber {
-	unsigned fb_id; /* from 0, never used again; so_tid() is one more */
-	enum vfiber_state fb_state;
-	struct vcpu *fb_cpu;
-	struct thread *fb_td;    /* last attached, or NULL */
+	/* The first line: what a switch needs. */
+	_Alignas(64) struct fiber_ctx fb_ctx;
 	struct thread *fb_curtd; /* sim_curthread, while it does not run */
-	bool fb_untimed;         /* see invariant 4 */
+	struct vcpu *fb_cpu;
+	uint64_t fb_left_ps; /* of a charge that was interrupted */
+	unsigned fb_id;      /* from 0, never used again; so_tid() is 1 more */
+	uint8_t fb_state;    /* enum vfiber_state */
+	bool fb_untimed;     /* see invariant 4 */
 	bool fb_timed_out;
+
+	struct thread *fb_td;    /* last attached, or NULL */
 	uint64_t fb_since_ps;    /* blocked or ready since */
 	uint64_t fb_ready_ps;    /* may have its CPU from then on */
 	uint64_t fb_deadline_ps; /* VIRT_NEVER: none */
-	uint64_t fb_left_ps;     /* of a charge that was interrupted */
 	int fb_lent_pri;         /* by those with fb_lends_to, or PRI_NONE */
 	/* For reports: what it waits for. */
 	const char *fb_why;   /* "a token", "a loan", "a leaf lock", ... */
@@ -89,27 +92,27 @@ struct vfiber {
 	void (*fb_fn)(void *);
 	void *fb_arg;
 	void *fb_explore; /* for the strategy; NULL in the beginning */
-	struct fiber_ctx fb_ctx;
 	struct vstat_fiber fb_stat;
 };
+_Static_assert(offsetof(struct vfiber, fb_td) == 64, "a switch needs one line");
 
 /* One CPU.  The first line is what an access needs. */
 struct vcpu {
 	_Alignas(64) uint64_t vc_clock_ps;
-	uint64_t vc_hit_ps;  /* a hit, siblings considered */
-	uint64_t vc_mark_ps; /* hits up to here are accounted for */
+	uint64_t vc_hit_ps;   /* a hit, siblings considered */
+	uint64_t vc_mark_ps;  /* hits up to here are accounted for */
+	uint64_t vc_event_ps; /* the next thing to do of its own */
 	uint64_t vc_accesses;
-	line_tag vc_tag; /* what a line has that this CPU used last */
+	struct vfiber *vc_fiber; /* has the CPU; NULL: idle */
+	line_tag vc_tag;         /* what a line has that this CPU used last */
 	unsigned vc_id;
 	unsigned vc_core; /* of the machine */
+	unsigned vc_busy; /* siblings that work */
+
 	unsigned vc_cluster;
 	unsigned vc_socket;
-	unsigned vc_busy;        /* siblings that work */
-	struct vfiber *vc_fiber; /* has the CPU; NULL: idle */
-
 	struct vfiber *vc_ready;  /* by arrival */
 	struct vfiber *vc_timers; /* by fb_deadline_ps */
-	uint64_t vc_event_ps;     /* the next thing to do of its own */
 	uint64_t vc_from_ps;      /* the charge that runs began then */
 	uint64_t vc_slice_ps;     /* end of the slice */
 	uint64_t vc_idle_ps;      /* idle since */
@@ -206,13 +209,15 @@ struct explore {
  * The world.  What an access reads stands first.
  */
 struct world {
-	struct vcpu *vw_cpu;    /* never NULL: without a world, one of nobody */
-	uint64_t vw_limit_ps;   /* vw_cpu may do an event before then */
-	uint64_t vw_span;       /* bytes of the arena that are modelled, or 0 */
-	uint64_t vw_outside_ps; /* an access to what is not: 0, nothing */
+	_Alignas(64) struct vcpu *vw_cpu; /* without a world, one of nobody */
+	uint64_t vw_span;     /* bytes of the arena that are modelled, or 0 */
+	uintptr_t vw_arena;   /* arena_base */
+	uintptr_t vw_shadow;  /* arena_shadow_base */
+	uint64_t vw_limit_ps; /* vw_cpu may do an event before then */
 	struct explore *vw_explore; /* NULL, also while untimed */
 	struct vfiber *vw_fiber;
 	uint64_t vw_hash;
+	uint64_t vw_outside_ps; /* an access to what is not: 0, nothing */
 	uint64_t vw_switches;
 	uint64_t vw_spins;  /* since the last progress: livelock */
 	uint64_t vw_writes; /* explore: by anyone */
@@ -256,7 +261,10 @@ world_my_turn(const struct vcpu *vc)
 /* Time passes for vw_cpu: ps of what; may switch.  Untimed: nothing. */
 void world_charge(enum vstat_time what, uint64_t ps);
 
-/* The calling fiber has accounted for all its hits so far. */
+/*
+ * vw_fiber has accounted for all its hits so far.  Before any other time of it, and
+ * before what it is accounted to changes.
+ */
 static inline void
 world_account(struct vcpu *vc)
 {
@@ -334,14 +342,14 @@ static inline __attribute__((always_inline)) void
 world_access(uintptr_t addr, enum line_op op)
 {
 	struct vcpu *vc = virt_world.vw_cpu;
-	uint64_t offset = addr - arena_base;
+	uint64_t offset = addr - virt_world.vw_arena;
 	const struct line *ln;
 
 	if (__predict_false(offset >= virt_world.vw_span)) {
 		world_access_outside();
 		return;
 	}
-	ln = (const struct line *)(arena_shadow_base +
+	ln = (const struct line *)(virt_world.vw_shadow +
 	    (offset >> ARENA_LINE_SHIFT << ARENA_SHADOW_SHIFT));
 	if (__predict_true(ln->ln_share[0] == vc->vc_tag &&
 		(op == LINE_READ ||

@@ -154,6 +154,8 @@ vcpu_requeue(struct vcpu *vc, bool first)
 {
 	struct vfiber *fb = vc->vc_fiber;
 
+	vstat_time(&fb->fb_stat, VT_HIT, vc->vc_clock_ps - vc->vc_mark_ps);
+	vc->vc_mark_ps = vc->vc_clock_ps;
 	fb->fb_state = FB_READY;
 	fb->fb_ready_ps = vc->vc_clock_ps;
 	if (first) {

@@ -45,7 +45,7 @@ add(struct text *t, const char *fmt, ...)
 static void
 add_state(struct text *t, const struct vfiber *fb)
 {
-	switch (fb->fb_state) {
+	switch ((enum vfiber_state)fb->fb_state) {
 	case FB_RUNS:
 		add(t, " runs");
 		break;
