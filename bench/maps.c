@@ -23,17 +23,21 @@ extern const size_t maps_default_len;
 static char *
 maps_dir(unsigned i)
 {
+	/* As pmapsim, and as one of the programs that it becomes. */
+	static const char *const relative[] = { PMAPSIM_MAPS_FROM_BIN,
+		PMAPSIM_MAPS_FROM_LIBEXEC };
 	char *program, *dir;
 
 	switch (i) {
 	case 0:
+	case 1:
 		program = program_dir();
 		if (program == NULL)
 			return (bench_strdup(PMAPSIM_MAPS_INSTALLED));
-		dir = bench_asprintf("%s/%s", program, PMAPSIM_MAPS_FROM_BIN);
+		dir = bench_asprintf("%s/%s", program, relative[i]);
 		free(program);
 		return (dir);
-	case 1:
+	case 2:
 		return (bench_strdup(PMAPSIM_MAPS_SOURCE));
 	default:
 		return (NULL);
