@@ -21,6 +21,7 @@
 #define PRI_LOW  160
 #define PRI_MID  140
 #define PRI_HIGH 100
+#define PRI_TOP  90
 
 static const char *const designs[] = { "sparse/mtx8", "sparse/gen2",
 	"sparse/rwlock", NULL };
@@ -28,9 +29,9 @@ static const char *const mtx8_designs[] = { "sparse/mtx8", NULL };
 static const char *const owner_designs[] = { "sparse/mtx8", "sparse/rwlock",
 	NULL };
 
-static const int pris[] = { PRI_LOW, PRI_MID, PRI_HIGH };
+static const int pris[] = { PRI_LOW, PRI_MID, PRI_HIGH, PRI_TOP };
 
-#define NLOCKS 2
+#define NLOCKS 3
 
 struct lend {
 	struct xs_lock *le_lock[NLOCKS];
@@ -175,8 +176,9 @@ const struct xs_scenario xs_lend_back = {
 };
 
 /*
- * The first holds A, the second holds B and waits for A, the third waits for B:
- * then the first is as urgent as the third.  It does not let go before it is.
+ * The first holds a lock, each of the next two holds one and waits for that of the
+ * one before, the last waits for the third: then the first is as urgent as the
+ * last.  It does not let go before it is.
  */
 static void
 body_chain(struct xs_run *run, unsigned i)
@@ -184,30 +186,27 @@ body_chain(struct xs_run *run, unsigned i)
 	struct lend *le = run->xr_state;
 
 	thread_setpri(curthread(), pris[i]);
-	if (i == 0) {
-		xs_lock(run, le->le_lock[0]);
-		xs_flag_set(&le->le_flag[0], 1);
-		while (pri_of(curthread()) != PRI_HIGH)
-			run->xr_sim->sim_ops->so_yield(run->xr_sim);
-		xs_unlock(run, le->le_lock[0]);
-	} else if (i == 1) {
-		xs_flag_await(run, &le->le_flag[0]);
-		xs_lock(run, le->le_lock[1]);
-		xs_flag_set(&le->le_flag[1], 1);
-		xs_lock(run, le->le_lock[0]);
-		xs_unlock(run, le->le_lock[0]);
-		xs_unlock(run, le->le_lock[1]);
-	} else {
-		xs_flag_await(run, &le->le_flag[1]);
-		xs_lock(run, le->le_lock[1]);
-		xs_unlock(run, le->le_lock[1]);
+	if (i > 0)
+		xs_flag_await(run, &le->le_flag[i - 1]);
+	if (i < NLOCKS) {
+		xs_lock(run, le->le_lock[i]);
+		xs_flag_set(&le->le_flag[i], 1);
 	}
+	if (i > 0) {
+		xs_lock(run, le->le_lock[i - 1]);
+		xs_unlock(run, le->le_lock[i - 1]);
+	} else {
+		while (pri_of(curthread()) != PRI_TOP)
+			run->xr_sim->sim_ops->so_yield(run->xr_sim);
+	}
+	if (i < NLOCKS)
+		xs_unlock(run, le->le_lock[i]);
 }
 
 const struct xs_scenario xs_lend_chain = {
 	.xs_name = "lend-chain",
-	.xs_descr = "a loan is passed along a chain of two locks",
-	.xs_threads = 3,
+	.xs_descr = "a loan is passed along a chain of three locks",
+	.xs_threads = 4,
 	.xs_designs = designs,
 	.xs_unfit = unfit_blocks,
 	.xs_lock_only = true,

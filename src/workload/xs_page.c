@@ -5,6 +5,7 @@
  * together are found, and who waits for one is woken when one is freed.
  */
 
+#include "phys/vm_phys_impl.h"
 #include "workload/xs_list.h"
 #include "workload/xs_util.h"
 
@@ -134,6 +135,44 @@ const struct xs_scenario xs_page_wait = {
 	.xs_teardown = teardown_wait,
 };
 
+/*
+ * As before, and no two pages that are free or will be are a run: who tries for one
+ * takes them off the count, finds none, and puts them back.
+ */
+static int
+setup_wait_min(struct xs_run *run)
+{
+	struct vm_phys *vp = run->xr_machine->ma_vp;
+	uint64_t reserve = vp->vp_domains[0]->vmd_free_reserved;
+	struct page *pa = xs_alloc(run, sizeof(*pa));
+	struct vm_page *m, *next, *odd = NULL;
+
+	run->xr_state = pa;
+	while ((m = vm_page_alloc(vp, 0, VM_PAGE_INTERRUPT)) != NULL) {
+		m->q_next = pa->pa_hoard;
+		pa->pa_hoard = m;
+	}
+	for (m = pa->pa_hoard, pa->pa_hoard = NULL; m != NULL; m = next) {
+		next = m->q_next;
+		if ((VM_PAGE_TO_PHYS(m) >> PAGE_SHIFT) % 2 != 0) {
+			m->q_next = odd;
+			odd = m;
+		} else if (reserve > 0) {
+			reserve--;
+			vm_page_free(vp, m);
+		} else if (pa->pa_last == NULL) {
+			pa->pa_last = m;
+		} else if (pa->pa_more == NULL) {
+			pa->pa_more = m;
+		} else {
+			m->q_next = odd;
+			odd = m;
+		}
+	}
+	pa->pa_hoard = odd;
+	return (0);
+}
+
 /* One waits for two pages, and another tries for a run meanwhile. */
 static void
 body_wait_min(struct xs_run *run, unsigned i)
@@ -159,7 +198,7 @@ const struct xs_scenario xs_page_wait_min = {
 	.xs_threads = 3,
 	.xs_designs = designs,
 	.xs_limit_pages = LIMIT,
-	.xs_setup = setup_wait,
+	.xs_setup = setup_wait_min,
 	.xs_body = body_wait_min,
 	.xs_teardown = teardown_wait,
 };

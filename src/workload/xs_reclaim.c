@@ -14,12 +14,15 @@ static const char *const designs[] = { "sparse/gen2",
 static const char *const tlb_designs[] = { "sparse/gen2+tlb=assoc",
 	"sparse/mtx8+tlb=assoc+di=mutex", NULL };
 
+#define MAP "0-800000 usable 0\n"
+
 #define NPMAPS 3
 
 struct reclaim_state {
 	struct pmap *re_pmap[NPMAPS]; /* by ascending address */
 	struct vm_page *re_m;
-	struct vm_page *re_n; /* mapped by the last; NULL: freed */
+	struct vm_page *re_run; /* NULL: none */
+	struct vm_page *re_n;   /* mapped by the last; NULL: freed */
 };
 
 static void
@@ -69,6 +72,8 @@ teardown(struct xs_run *run)
 	xs_pages_free(run, re->re_m, 0);
 	if (re->re_n != NULL)
 		xs_pages_free(run, re->re_n, 0);
+	for (unsigned i = 1; re->re_run != NULL && i < NPTEPG; i++)
+		xs_pages_free(run, &re->re_run[i], 0);
 }
 
 static void
@@ -140,17 +145,27 @@ const struct xs_scenario xs_reclaim_exit = {
 	.xs_teardown = teardown,
 };
 
-/* The victim has a page to itself, and runs. */
+/*
+ * The victim runs, and has a page to itself, whose entry goes first; the lock of
+ * its superpage is dropped for that of the other page.
+ */
 static int
 setup_free(struct xs_run *run)
 {
 	struct reclaim_state *re;
+	struct pmap *victim;
 	int error = setup(run);
 
 	re = run->xr_state;
-	re->re_n = xs_pages(run, 0);
-	xs_enter(run, re->re_pmap[2], XS_VA + PAGE_SIZE, re->re_n, XS_R, XS_R);
-	pmap_activate(re->re_pmap[2], 2);
+	victim = re->re_pmap[2];
+	re->re_run = xs_pages(run, VM_LEVEL_0_ORDER);
+	re->re_n = &re->re_run[0];
+	pmap_limit(run->xr_machine, -1, -1);
+	pmap_remove(victim, XS_VA, XS_VA + PAGE_SIZE);
+	xs_enter(run, victim, XS_VA + PAGE_SIZE, re->re_n, XS_R, XS_R);
+	xs_enter(run, victim, XS_VA, re->re_m, XS_R, XS_R);
+	pmap_limit(run->xr_machine, -1, 0);
+	pmap_activate(victim, 2);
 	(void)mmu_access(run->xr_machine, 2, XS_VA + PAGE_SIZE, XS_R, NULL);
 	return (error);
 }
@@ -189,6 +204,7 @@ const struct xs_scenario xs_reclaim_free = {
 	.xs_threads = 3,
 	.xs_designs = tlb_designs,
 	.xs_unfit = xs_unfit_tlb,
+	.xs_map = MAP,
 	.xs_setup = setup_free,
 	.xs_body = body_free,
 	.xs_teardown = teardown_free,
