@@ -50,7 +50,7 @@ storm(const char *layout, const char *lock)
 	};
 
 	(void)snprintf(design, sizeof(design),
-	    "%s/%s%s%s+di=%s+tlb=%s+ipi=%s+pcid=%s%s%s", layout, lock,
+	    "%s/%s%s%s+di=%s+tlb=%s+ipi=%s+pcid=%s%s%s%s", layout, lock,
 	    (r >> 1) % 2 != 0 ? "+batch" : "",
 	    (r >> 2) % 3 == 0 ? "+chunks=global" : "",
 	    (r >> 4) % 2 != 0 ? "mutex" : "lockless",
@@ -58,6 +58,7 @@ storm(const char *layout, const char *lock)
 	    (r >> 8) % 2 != 0 ? "mailbox" : "sync",
 	    (r >> 9) % 4 != 0 ? "on" : "off",
 	    (r >> 11) % 4 == 0 ? "+pmap=14" : "",
+	    (r >> 13) % 3 == 0 ? "+erratum383=on" : "",
 	    options != NULL ? options : "");
 	if (getenv("PMAPSIM_STRESS_VERBOSE") != NULL)
 		print_message("%s, shortage %d, seed %" PRIu64 "\n", design,

@@ -276,10 +276,11 @@ no_access_reaches_a_freed_frame(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 8; i++) {
-		(void)snprintf(design, sizeof(design), "%s+tlb=%s+ipi=%s+di=%s",
-		    layouts[i % 4], tlbs[(i + i / 4) % 4],
-		    i % 2 == 0 ? "sync" : "mailbox",
-		    i / 2 % 2 == 0 ? "lockless" : "mutex");
+		(void)snprintf(design, sizeof(design),
+		    "%s+tlb=%s+ipi=%s+di=%s%s", layouts[i % 4],
+		    tlbs[(i + i / 4) % 4], i % 2 == 0 ? "sync" : "mailbox",
+		    i / 2 % 2 == 0 ? "lockless" : "mutex",
+		    i % 3 == 2 ? "+erratum383=on" : "");
 		stress(design, seed + i);
 	}
 }

@@ -26,7 +26,7 @@ static const struct bug_scene *const tables[] = {
 #define NTABLES (sizeof(tables) / sizeof(tables[0]))
 
 /* Caught elsewhere. */
-static const char *const elsewhere[] = { "b5", "b6", "B21", "B21_lock",
+static const char *const elsewhere[] = { "b5", "b6", "e383", "B21", "B21_lock",
 	"di_unmarked", "di_late", "di_collision", "di_early_finish",
 	"di_early_wait", "di_early_free" };
 

@@ -109,6 +109,8 @@ each_option_sets_its_own_field(void **state)
 	assert_false(parse("ptrarray/mtx8+wart=tight").d_wart_alloc);
 	assert_true(parse("sparse/mtx8+gaps=trap").d_gaps_trap);
 	assert_false(parse("sparse/mtx8+gaps=backed").d_gaps_trap);
+	assert_true(parse("sparse/mtx8+erratum383=on").d_erratum383);
+	assert_false(parse("sparse/mtx8").d_erratum383);
 }
 
 static void
@@ -164,29 +166,29 @@ each_error_says_what_was_expected(void **state)
 		{ "sparse/gen2+",
 		    "unknown option \"\" of layout sparse: "
 		    "expected batch, chunks=domain|global, "
-		    "pmap, superpages, reserv, di, tlb, pcid, ipi, "
+		    "pmap, superpages, reserv, di, tlb, pcid, ipi, erratum383, "
 		    "gaps=backed|trap" },
 		{ "sparse/gen2+pad",
 		    "unknown option \"pad\" of layout sparse: "
 		    "expected batch, chunks=domain|global, "
-		    "pmap, superpages, reserv, di, tlb, pcid, ipi, "
+		    "pmap, superpages, reserv, di, tlb, pcid, ipi, erratum383, "
 		    "gaps=backed|trap" },
 		{ "segment/gen2+gaps=trap",
 		    "unknown option \"gaps=trap\" of layout segment: "
 		    "expected batch, chunks=domain|global, "
-		    "pmap, superpages, reserv, di, tlb, pcid, ipi" },
+		    "pmap, superpages, reserv, di, tlb, pcid, ipi, erratum383" },
 		{ "hashed/gen2+wart=alloc",
 		    "unknown option \"wart=alloc\" of layout hashed: "
 		    "expected batch, chunks=domain|global, "
-		    "pmap, superpages, reserv, di, tlb, pcid, ipi, locks=N, pad" },
+		    "pmap, superpages, reserv, di, tlb, pcid, ipi, erratum383, locks=N, pad" },
 		{ "ptrarray/gen2+locks=4",
 		    "unknown option \"locks=4\" of layout ptrarray: "
 		    "expected batch, chunks=domain|global, "
-		    "pmap, superpages, reserv, di, tlb, pcid, ipi, wart=tight|alloc" },
+		    "pmap, superpages, reserv, di, tlb, pcid, ipi, erratum383, wart=tight|alloc" },
 		{ "sparse/gen2+batch=1",
 		    "unknown option \"batch=1\" of layout sparse: "
 		    "expected batch, chunks=domain|global, "
-		    "pmap, superpages, reserv, di, tlb, pcid, ipi, gaps=backed|trap" },
+		    "pmap, superpages, reserv, di, tlb, pcid, ipi, erratum383, gaps=backed|trap" },
 		{ "sparse/gen2+chunks=",
 		    "option \"chunks=\": expected "
 		    "chunks=domain or chunks=global" },

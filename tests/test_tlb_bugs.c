@@ -18,30 +18,12 @@
 #include <cmocka.h>
 
 #include "di_util.h"
-#include "pmap/mmu.h"
-#include "pmap/pmap_superpage.h"
-
-#define VA      (GB(1) + MB(4))
-#define READER  2 /* CPU whose TLB is stale */
-#define PROT_RW (VM_PROT_READ | VM_PROT_WRITE)
+#include "tlb_scene.h"
 
 static const char *const forms[] = { "tlb=adversarial+di=lockless",
 	"tlb=adversarial+di=mutex", "tlb=assoc+ipi=mailbox",
 	"tlb=direct+pcid=off" };
 #define NFORMS (sizeof(forms) / sizeof(forms[0]))
-
-struct scene {
-	struct pu s_pu;
-	struct machine *s_ma;
-	struct pmap *s_pmap;
-	struct pmap *s_other;
-	struct vm_page *s_m;
-	struct pu_thread s_freer;
-	_Atomic bool s_unlinked; /* the remover is between unlink and flush */
-	_Atomic bool s_looking;  /* the freer is about to look at the page */
-	_Atomic bool s_freed;    /* the freer has freed the page */
-	_Atomic bool s_go;       /* the remover may go on */
-};
 
 static bool
 get(const _Atomic bool *flag)
@@ -64,7 +46,7 @@ await(const _Atomic bool *flag)
 		(void)sched_yield();
 }
 
-static void
+void
 scene_begin(struct scene *s, const char *form, const char *bug)
 {
 	struct machine_config mc = { .mc_ncpus = 4 };
@@ -80,8 +62,7 @@ scene_begin(struct scene *s, const char *form, const char *bug)
 	s->s_other = pu_pmap(&s->s_pu);
 }
 
-/* Ends it; returns how many violations there were. */
-static uint64_t
+uint64_t
 scene_end(struct scene *s)
 {
 	uint64_t n = mmu_violations(s->s_ma, NULL, 0);
@@ -100,16 +81,16 @@ scene_end(struct scene *s)
 	return (n);
 }
 
-static void
-enter(struct scene *s, vm_offset_t va, struct vm_page *m)
+void
+scene_enter(struct scene *s, vm_offset_t va, struct vm_page *m)
 {
 	assert_int_equal(
 	    pmap_enter(s->s_pmap, va, m, PROT_RW, VM_PROT_WRITE, 0),
 	    KERN_SUCCESS);
 }
 
-static enum mmu_result
-read_at(struct scene *s, vm_offset_t va)
+enum mmu_result
+scene_read(struct scene *s, vm_offset_t va)
 {
 	return (mmu_access(s->s_ma, READER, va, VM_PROT_READ, NULL));
 }
@@ -180,9 +161,9 @@ page_freed_while_removed(const char *form, const char *bug)
 
 	scene_begin(&s, form, bug);
 	s.s_m = pu_page(&s.s_pu);
-	enter(&s, VA, s.s_m);
+	scene_enter(&s, VA, s.s_m);
 	pmap_activate(s.s_pmap, READER);
-	assert_int_equal(read_at(&s, VA), MMU_OK);
+	assert_int_equal(scene_read(&s, VA), MMU_OK);
 	test_point_set(s.s_ma, freed_while_removed_point, &s);
 	pu_start(&s.s_pu, &s.s_freer, 1, free_page, &s);
 	await(&s.s_looking);
@@ -190,11 +171,11 @@ page_freed_while_removed(const char *form, const char *bug)
 	await(&s.s_unlinked);
 	await_freer(&s);
 	/* The hazard: the TLB has it still, as it was not told. */
-	assert_int_equal(read_at(&s, VA), MMU_OK);
+	assert_int_equal(scene_read(&s, VA), MMU_OK);
 	set(&s.s_go);
 	pu_join(&remover);
 	pu_join(&s.s_freer);
-	assert_int_equal(read_at(&s, VA), MMU_NOTPRESENT);
+	assert_int_equal(scene_read(&s, VA), MMU_NOTPRESENT);
 	return (scene_end(&s));
 }
 
@@ -210,9 +191,9 @@ page_freed_under_two_blocks(const char *form, const char *bug)
 
 	scene_begin(&s, form, bug);
 	s.s_m = pu_page(&s.s_pu);
-	enter(&s, VA, s.s_m);
+	scene_enter(&s, VA, s.s_m);
 	pmap_activate(s.s_pmap, READER);
-	assert_int_equal(read_at(&s, VA), MMU_OK);
+	assert_int_equal(scene_read(&s, VA), MMU_OK);
 	test_point_set(s.s_ma, freed_while_removed_point, &s);
 	pmap_delayed_invl_start(s.s_ma);
 	pu_start(&s.s_pu, &remover, 0, remove_page, &s);
@@ -222,11 +203,11 @@ page_freed_under_two_blocks(const char *form, const char *bug)
 	pmap_delayed_invl_finish(s.s_ma);
 	pu_start(&s.s_pu, &s.s_freer, 1, free_page, &s);
 	await_freer(&s);
-	assert_int_equal(read_at(&s, VA), MMU_OK);
+	assert_int_equal(scene_read(&s, VA), MMU_OK);
 	set(&s.s_go);
 	pu_join(&remover);
 	pu_join(&s.s_freer);
-	assert_int_equal(read_at(&s, VA), MMU_NOTPRESENT);
+	assert_int_equal(scene_read(&s, VA), MMU_NOTPRESENT);
 	return (scene_end(&s));
 }
 
@@ -252,7 +233,7 @@ page_cleaned_while_removed(const char *form, const char *bug)
 
 	scene_begin(&s, form, bug);
 	s.s_m = pu_page(&s.s_pu);
-	enter(&s, VA, s.s_m);
+	scene_enter(&s, VA, s.s_m);
 	/* Of another pmap: the remover holds the lock of its own. */
 	assert_int_equal(
 	    pmap_enter(s.s_other, VA, s.s_m, PROT_RW, VM_PROT_WRITE, 0),
@@ -285,7 +266,7 @@ table_freed_point(struct machine *ma, enum test_point tp, void *arg)
 
 	(void)ma;
 	if (tp == TP_REMOVE_FLUSH)
-		assert_int_equal(read_at(s, VA + PAGE_SIZE), MMU_NOTPRESENT);
+		assert_int_equal(scene_read(s, VA + PAGE_SIZE), MMU_NOTPRESENT);
 }
 
 static uint64_t
@@ -297,9 +278,9 @@ table_freed_while_cached(const char *form, const char *bug)
 
 	scene_begin(&s, form, bug);
 	m = pu_page(&s.s_pu);
-	enter(&s, VA, m);
+	scene_enter(&s, VA, m);
 	pmap_activate(s.s_pmap, READER);
-	assert_int_equal(read_at(&s, VA), MMU_OK);
+	assert_int_equal(scene_read(&s, VA), MMU_OK);
 	test_point_set(s.s_ma, table_freed_point, &s);
 	pmap_remove(s.s_pmap, VA, VA + PAGE_SIZE);
 	test_point_set(s.s_ma, NULL, NULL);
@@ -327,49 +308,15 @@ loaded_while_told(const char *form, const char *bug)
 
 	scene_begin(&s, form, bug);
 	s.s_m = pu_page(&s.s_pu);
-	enter(&s, VA, s.s_m);
+	scene_enter(&s, VA, s.s_m);
 	pmap_activate(s.s_pmap, READER);
-	assert_int_equal(read_at(&s, VA), MMU_OK);
+	assert_int_equal(scene_read(&s, VA), MMU_OK);
 	pmap_activate(s.s_other, READER);
 	test_point_set(s.s_ma, loaded_point, &s);
 	remove_page(&s);
 	test_point_set(s.s_ma, NULL, NULL);
 	free_page(&s);
-	(void)read_at(&s, VA);
-	return (scene_end(&s));
-}
-
-/*
- * 4 KB entries of what became a superpage; it was not accessed, and so goes as a
- * whole when it should be split.
- */
-static uint64_t
-promoted_superpage_flushed(const char *form, const char *bug)
-{
-	struct scene s;
-	struct vm_page *m;
-	pte_t *pde;
-
-	scene_begin(&s, form, bug);
-	m = pu_run(&s.s_pu);
-	pmap_activate(s.s_pmap, READER);
-	for (unsigned i = 0; i < NPTEPG; i++) {
-		enter(&s, VA + i * PAGE_SIZE, &m[i]);
-		if (i < NPTEPG - 1)
-			assert_int_equal(
-			    read_at(&s, VA + i * PAGE_SIZE), MMU_OK);
-	}
-	pde = pmap_pde(s.s_pmap, VA);
-	assert_true((pte_load(pde) & PG_PS) != 0);
-	(void)pte_clear_bits(pde, PG_A);
-	/* Demotes; that is, removes. */
-	pmap_remove_all(s.s_ma, &m[5]);
-	assert_int_equal(pu_leaf(s.s_pmap, VA), 0);
-	for (unsigned i = 0; i < NPTEPG; i++)
-		pmap_remove_all(s.s_ma, &m[i]);
-	pu_run_free(&s.s_pu, m);
-	for (unsigned i = 0; i < NPTEPG; i++)
-		(void)read_at(&s, VA + i * PAGE_SIZE);
+	(void)scene_read(&s, VA);
 	return (scene_end(&s));
 }
 
@@ -388,6 +335,8 @@ static const struct {
 	{ "di_early_free", table_freed_while_cached, false },
 	{ "b5", loaded_while_told, true },
 	{ "b6", promoted_superpage_flushed, false },
+	{ "e383", sizes_meet, false },
+	{ "e383", large_entry_stays, false },
 };
 #define NTESTED (sizeof(bugs) / sizeof(bugs[0]))
 

@@ -40,6 +40,8 @@
  *	pcid=on|off	    TLB entries carry an address space (on)
  *	ipi=sync|mailbox    who invalidates does so in other CPUs' TLBs (sync),
  *			    or asks them to and waits
+ *	erratum383=off|on   CPUs must not have entries of 2 MB and of 4 KB for an
+ *			    address at a time; see mmu.h
  *	bug=NAME	    switch a fault of kern/bug.h on, to see it caught;
  *			    with PMAPSIM_INVARIANTS only
  *
@@ -97,6 +99,7 @@ struct design {
 	bool d_no_reserv;
 	bool d_no_pcid;
 	enum pmap_ipi_kind d_ipi;
+	bool d_erratum383;
 	uint64_t d_bugs; /* of pmap/bug.h; PMAPSIM_INVARIANTS only */
 };
 

@@ -17,6 +17,10 @@
  * pcid=on lets entries of several address spaces stay side by side; ipi=sync
  * lets who invalidates do so in other CPUs' TLBs by itself, with ipi=mailbox it
  * asks and waits for the answers.
+ *
+ * erratum383=on: the CPUs are of AMD's family 10h, to which a TLB with entries of
+ * 2 MB and of 4 KB for one address is a machine check: here it is a violation.  The
+ * pmap stops all CPUs where one size takes the other's place.
  */
 
 #include "pmapsim/types.h"
@@ -93,13 +97,17 @@ struct mmu_stats {
 };
 void mmu_stats(struct machine *ma, struct mmu_stats *ms);
 
-/* An access to a frame, or a walk through a page table, that was freed before. */
+/*
+ * An access to a frame, or a walk through a page table, that was freed before; or
+ * entries of both sizes in a TLB with erratum383=on.
+ */
 struct mmu_violation {
 	vm_offset_t mv_va;
 	vm_paddr_t mv_pa;
 	unsigned mv_cpu;
 	bool mv_table; /* pa is of a page table */
 	bool mv_write;
+	bool mv_mixed; /* erratum383=on; pa is of the entry that came last */
 };
 
 /*

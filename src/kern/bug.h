@@ -51,6 +51,7 @@
 	X(B31, "the memory type of a 4 KB entry is taken for 2 MB at exit")    \
 	X(B32, "a page table that becomes a chunk is not counted")             \
 	X(B33, "a wired mapping is promoted without accessed")                 \
+	X(e383, "a superpage's entry changes while other CPUs run on")         \
 	X(di_unmarked, "removing a pv entry does not mark its region")         \
 	X(di_late, "the region is marked after its lock was dropped")          \
 	X(di_collision, "marking a region hides that a newer block did")       \

@@ -45,6 +45,7 @@ static const char *const ipi_names[] = {
 	[PMAP_IPI_MAILBOX] = "mailbox",
 };
 static const char *const onoff_names[] = { "on", "off" };
+static const char *const offon_names[] = { "off", "on" };
 
 /* Options that are one word of a list; the first is the default. */
 #define CHOICE(list) (list), sizeof(list) / sizeof((list)[0])
@@ -60,6 +61,7 @@ static const struct {
 	{ "reserv", CHOICE(onoff_names) },
 	{ "pcid", CHOICE(onoff_names) },
 	{ "ipi", CHOICE(ipi_names) },
+	{ "erratum383", CHOICE(offon_names) },
 };
 #define NCHOICES (sizeof(choices) / sizeof(choices[0]))
 
@@ -165,8 +167,11 @@ set_choice(struct design *d, size_t i, size_t word)
 	case 5:
 		d->d_no_pcid = word != 0;
 		break;
-	default:
+	case 6:
 		d->d_ipi = (enum pmap_ipi_kind)word;
+		break;
+	default:
+		d->d_erratum383 = word != 0;
 		break;
 	}
 }
@@ -278,7 +283,7 @@ parse_option(const char *word, struct design *d, char *err, size_t errsize)
 	return (say(err, errsize,
 	    "unknown option \"%s\" of layout %s: expected batch, "
 	    "chunks=domain|global, pmap, superpages, reserv, di, tlb, pcid, "
-	    "ipi%s",
+	    "ipi, erratum383%s",
 	    word, pv_layout_name(d->d_layout),
 	    d->d_layout == PVL_HASHED         ? ", locks=N, pad"
 		: d->d_layout == PVL_PTRARRAY ? ", wart=tight|alloc"

@@ -9,7 +9,8 @@
  * a walk, an activation and the handling of an interrupt each run under it, from
  * beginning to end.  So whoever has had the lock of a CPU after a change of the
  * page tables knows that no walk of that CPU began before it.  It is taken below
- * every other lock, one CPU's at a time; where two are needed one is let go.
+ * every other lock, one CPU's at a time; where two are needed one is let go.  Only
+ * who stops all CPUs takes several (pmap_tlb.c).
  *
  * Locking key.
  *	c - constant while the machine exists
@@ -82,6 +83,7 @@ struct mmu {
 	bool mu_adversarial;       /* (c) */
 	bool mu_pcid;              /* (c) */
 	bool mu_mailbox;           /* (c) */
+	bool mu_erratum383;        /* (c) */
 	uint32_t mu_pcid_limit;    /* (c) */
 	size_t mu_bytes;           /* (c) of mu_cpus */
 	_Atomic uint32_t mu_clock; /* (a) of frame epochs */
@@ -142,6 +144,8 @@ void mmu_fill(struct mmu_cpu *mc, vm_offset_t va, enum mmu_kind kind,
 void mmu_flush_page(struct mmu_cpu *mc, vm_offset_t va);
 void mmu_flush_range(struct mmu_cpu *mc, vm_offset_t sva, vm_offset_t eva);
 void mmu_flush_all(struct mmu_cpu *mc);
+/* Does the current address space have entries of both sizes for va's 2 MB? */
+bool mmu_mixed(struct mmu_cpu *mc, vm_offset_t va);
 uint64_t mmu_random(struct mmu_cpu *mc);
 
 /* Answer what others ask of this CPU, which is locked (pmap_tlb.c). */

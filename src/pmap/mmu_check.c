@@ -11,7 +11,7 @@
  *	for 2 MB is the one that is there, or was before they were promoted.
  * 32.	pm_active is who runs the pmap; and on one CPU no two contexts that can be
  *	loaded without a flush share a PCID.
- * 33.	No violation of frame epochs was recorded.
+ * 33.	No violation of frame epochs was recorded, nor of erratum 383.
  *
  * At quiescence; the CPUs are locked one by one.
  */
@@ -187,6 +187,25 @@ check_context(struct check *c, const struct mmu_cpu *mc,
 	seen[pcid / 64] |= UINT64_C(1) << pcid % 64;
 }
 
+static void
+report(struct check *c, const struct mmu_violation *mv)
+{
+	if (mv->mv_mixed)
+		check_bad(&c->c_report, 33,
+		    "CPU %u: entries of 2 MB and of 4 KB at va %#jx",
+		    mv->mv_cpu, (uintmax_t)mv->mv_va);
+	else
+		check_bad(&c->c_report, 33,
+		    "CPU %u: va %#jx was %s through a stale translation: %s "
+		    "%#jx had been freed",
+		    mv->mv_cpu, (uintmax_t)mv->mv_va,
+		    mv->mv_table       ? "walked"
+			: mv->mv_write ? "written"
+				       : "read",
+		    mv->mv_table ? "page table" : "frame",
+		    (uintmax_t)mv->mv_pa);
+}
+
 unsigned
 mmu_check(struct machine *ma, void (*fn)(void *arg, int inv, const char *text),
     void *arg)
@@ -216,14 +235,6 @@ mmu_check(struct machine *ma, void (*fn)(void *arg, int inv, const char *text),
 	mtx_unlock(&ma->ma_zone_mtx);
 	n = mmu_violations(ma, mv, MMU_NREPORTS);
 	for (uint64_t i = 0; i < n && i < MMU_NREPORTS; i++)
-		check_bad(&c.c_report, 33,
-		    "CPU %u: va %#jx was %s through a stale translation: %s "
-		    "%#jx had been freed",
-		    mv[i].mv_cpu, (uintmax_t)mv[i].mv_va,
-		    mv[i].mv_table       ? "walked"
-			: mv[i].mv_write ? "written"
-					 : "read",
-		    mv[i].mv_table ? "page table" : "frame",
-		    (uintmax_t)mv[i].mv_pa);
+		report(&c, &mv[i]);
 	return (c.c_report.cr_n);
 }

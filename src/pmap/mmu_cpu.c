@@ -42,30 +42,38 @@ mmu_clock(const struct mmu *mu)
 	return (atomic_load_explicit(&mu->mu_clock, memory_order_relaxed));
 }
 
+static void
+record(struct mmu *mu, const struct mmu_violation *mv)
+{
+	uint64_t n;
+
+	/* Relaxed: a slot of one's own. */
+	n = atomic_fetch_add_explicit(
+	    &mu->mu_violations, 1, memory_order_relaxed);
+	if (n < MMU_NREPORTS)
+		mu->mu_reports[n] = *mv;
+}
+
 /* Record it if the frame at pa was freed after stamp. */
 static void
 epoch_check(struct machine *ma, const struct mmu_cpu *mc, vm_offset_t va,
     vm_paddr_t pa, uint32_t stamp, bool table, bool write)
 {
 	const struct vm_page *m = PHYS_TO_VM_PAGE(ma->ma_vp, pa);
-	uint64_t n;
 
 	/* Acquire: pairs with retire(), which stores it. */
 	if (m == NULL ||
 	    (int32_t)(atomic_load_explicit(&m->epoch, memory_order_acquire) -
 		stamp) <= 0)
 		return;
-	/* Relaxed: a slot of one's own. */
-	n = atomic_fetch_add_explicit(
-	    &ma->ma_mmu->mu_violations, 1, memory_order_relaxed);
-	if (n < MMU_NREPORTS)
-		ma->ma_mmu->mu_reports[n] = (struct mmu_violation){
-			.mv_va = va,
-			.mv_pa = pa,
-			.mv_cpu = mc->mc_id,
-			.mv_table = table,
-			.mv_write = write,
-		};
+	record(ma->ma_mmu,
+	    &(struct mmu_violation){
+		.mv_va = va,
+		.mv_pa = pa,
+		.mv_cpu = mc->mc_id,
+		.mv_table = table,
+		.mv_write = write,
+	    });
 }
 
 static vm_paddr_t
@@ -123,6 +131,14 @@ walk_and_fill(struct machine *ma, struct mmu_cpu *mc, vm_offset_t va,
 	if (!ml->ml_large)
 		mmu_fill(mc, va, MMU_TABLE, ml->ml_table, stamp);
 	mmu_fill(mc, va, ml->ml_large ? MMU_2M : MMU_4K, ml->ml_entry, stamp);
+	if (ma->ma_mmu->mu_erratum383 && mmu_mixed(mc, va))
+		record(ma->ma_mmu,
+		    &(struct mmu_violation){
+			.mv_va = va,
+			.mv_pa = ml->ml_entry & PG_FRAME,
+			.mv_cpu = mc->mc_id,
+			.mv_mixed = true,
+		    });
 	return (MMU_OK);
 }
 

@@ -77,6 +77,7 @@ mmu_create(struct machine *ma)
 	mu->mu_adversarial = ma->ma_design.d_tlb == PMAP_TLB_ADVERSARIAL;
 	mu->mu_pcid = !ma->ma_design.d_no_pcid;
 	mu->mu_mailbox = mu->mu_tlbs && ma->ma_design.d_ipi == PMAP_IPI_MAILBOX;
+	mu->mu_erratum383 = ma->ma_design.d_erratum383;
 	mu->mu_pcid_limit = PMAP_PCID_OVERMAX;
 	mu->mu_bytes = mu->mu_ncpus * sizeof(mu->mu_cpus[0]);
 	mu->mu_cpus = kmem_alloc(ma->ma_kmem, mu->mu_bytes, CACHE_PAIR_SIZE,

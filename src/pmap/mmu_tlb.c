@@ -10,8 +10,8 @@
  *
  * An entry belongs to a PCID.  INVLPG takes the address's translations of the
  * current PCID, of both sizes, and all page tables of it.  4 KB and 2 MB entries
- * for the same address may be there at once, as on hardware; the smaller is
- * found first, as it is likelier to be the older.
+ * for the same address may be there at once, as on hardware but for erratum 383; the
+ * smaller is found first, as it is likelier to be the older.
  *
  * Source: AMD64 Architecture Programmer's Manual, volume 2, 5.5.
  */
@@ -111,6 +111,23 @@ kill_range(
 		    sva <= (me->me_va | kind_mask(me->me_kind)))
 			kill_entry(mc, me);
 	}
+}
+
+bool
+mmu_mixed(struct mmu_cpu *mc, vm_offset_t va)
+{
+	const struct mmu_table *mt = &mc->mc_tlb;
+	const struct mmu_entry *me = mt->mt_entries;
+	uint32_t n = mt->mt_nsets * mt->mt_nways;
+
+	if (mmu_lookup(mc, va, MMU_2M) == NULL)
+		return (false);
+	for (; n > 0; n--, me++) {
+		if (me->me_kind == MMU_4K && me->me_pcid == mc->mc_pcid &&
+		    ((me->me_va ^ va) & ~PDRMASK) == 0)
+			return (true);
+	}
+	return (false);
 }
 
 void

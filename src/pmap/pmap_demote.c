@@ -162,7 +162,7 @@ demote_pde(struct pmap *pmap, pte_t *pde, vm_offset_t va, struct pv_held *held,
 	 * A plain store: A is set, and M where it could come, so the MMU has
 	 * nothing to write.
 	 */
-	pte_store(pde, VM_PAGE_TO_PHYS(mpte) | PG_TABLE);
+	pmap_update_pde(pmap, va, pde, VM_PAGE_TO_PHYS(mpte) | PG_TABLE);
 	if ((oldpde & PG_MANAGED) != 0)
 		pmap_pv_demote_pde(pmap, va, oldpde & PG_PS_FRAME, held);
 	counter_add(&curthread()->td_counters, CTR_PDE_DEMOTIONS, 1);

@@ -160,7 +160,11 @@ pmap_promote_pde(struct pmap *pmap, pte_t *pde, vm_offset_t va,
 		newpde |= PG_A;
 	if ((newpde & PG_MANAGED) != 0)
 		pmap_pv_promote_pde(pmap, va, newpde & PG_PS_FRAME, held);
-	pte_store(pde, pmap_pte_to_pde_cache(newpde) | PG_PS | PG_PROMOTED);
+	newpde = pmap_pte_to_pde_cache(newpde) | PG_PS;
+	/* With the erratum no 4 KB entries linger. */
+	if (!pmap->pm_machine->ma_design.d_erratum383)
+		newpde |= PG_PROMOTED;
+	pmap_update_pde(pmap, va, pde, newpde);
 	counter_add(cs, CTR_PDE_PROMOTIONS, 1);
 	return (true);
 }

@@ -21,11 +21,18 @@
  * ever.  A target that does none of these for a while is interrupted, that is,
  * who asks acts for it.
  *
+ * Erratum 383.  A promotion or demotion tells nobody: entries of both sizes for an
+ * address agree.  CPUs that take that for a machine check (erratum383=on) are
+ * stopped meanwhile, by their locks, and lose what they have of the old size.  All
+ * are: one that loads the pmap in between would walk to the old entry.
+ *
  * Lock order.  A CPU's slot, then the locks of CPUs, one at a time, which are the
- * last of all.  They are leaf locks: an access holds one for a few lines.
+ * last of all; who stops all CPUs takes theirs from the first to the last.  They
+ * are leaf locks: an access holds one for a few lines.
  *
  * Source: FreeBSD main (2024), amd64 pmap.c, pmap_invalidate_*(), and x86
- * mp_x86.c, smp_targeted_tlb_shootdown().
+ * mp_x86.c, smp_targeted_tlb_shootdown(); pmap_update_pde(), which stops only the
+ * CPUs that run the pmap.
  */
 
 #include <string.h>
@@ -274,4 +281,57 @@ pmap_tlb_pde_page(struct pmap *pmap, vm_offset_t va, pt_entry_t pde)
 		pmap_tlb_range(pmap, va & ~PDRMASK, (va & ~PDRMASK) + NBPDR);
 	else
 		pmap_tlb_page(pmap, va);
+}
+
+/* Of a CPU that is stopped. */
+static void
+update_cpu(struct mmu *mu, struct mmu_cpu *mc, struct pmap *pmap,
+    vm_offset_t va, bool promotes)
+{
+	if (mmu_current(mc) != pmap) {
+		if (mu->mu_pcid)
+			/* Relaxed: with the CPU's lock. */
+			atomic_store_explicit(
+			    &pmap->pm_mmu->pm_pcids[mc->mc_id].pp_gen, 0,
+			    memory_order_relaxed);
+		return;
+	}
+	if (promotes) {
+		/* 512 pages, and the page table: too much to go one by one. */
+		mmu_flush_all(mc);
+		mc->mc_stats.ms_alls++;
+	} else {
+		mmu_flush_page(mc, va);
+		mc->mc_stats.ms_pages++;
+	}
+}
+
+void
+pmap_tlb_update_pde(
+    struct pmap *pmap, vm_offset_t va, pte_t *pde, pt_entry_t newpde)
+{
+	struct mmu *mu = pmap->pm_machine->ma_mmu;
+	struct mmu_cpu *mc, *self = &mu->mu_cpus[curthread()->td_cpu];
+	uint64_t set[MMU_WORDS(MACHINE_CPU_MAX)];
+	unsigned c;
+
+	if (BUG(pmap->pm_machine, e383)) {
+		pte_store(pde, newpde);
+		return;
+	}
+	read_active(mu, pmap, set);
+	charge(mu, self, set);
+	for (c = 0; c < mu->mu_ncpus; c++)
+		mmu_cpu_lock(&mu->mu_cpus[c]);
+	pte_store(pde, newpde);
+	for (c = 0; c < mu->mu_ncpus; c++) {
+		mc = &mu->mu_cpus[c];
+		if (mc != self && mmu_current(mc) == pmap) {
+			mc->mc_stats.ms_ipis++;
+			mc->mc_stats.ms_acks++;
+		}
+		update_cpu(mu, mc, pmap, va, (newpde & PG_PS) != 0);
+	}
+	for (c = 0; c < mu->mu_ncpus; c++)
+		mmu_cpu_unlock(&mu->mu_cpus[c]);
 }

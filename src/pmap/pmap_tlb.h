@@ -25,6 +25,8 @@ void pmap_tlb_page(struct pmap *pmap, vm_offset_t va);
 void pmap_tlb_range(struct pmap *pmap, vm_offset_t sva, vm_offset_t eva);
 void pmap_tlb_all(struct pmap *pmap);
 void pmap_tlb_pde_page(struct pmap *pmap, vm_offset_t va, pt_entry_t pde);
+void pmap_tlb_update_pde(
+    struct pmap *pmap, vm_offset_t va, pte_t *pde, pt_entry_t newpde);
 
 /* The mapping, 4 KB or 2 MB, at va. */
 static inline void
@@ -58,6 +60,21 @@ pmap_invalidate_all(struct pmap *pmap)
 {
 	if (__predict_false(pmap->pm_mmu != NULL))
 		pmap_tlb_all(pmap);
+}
+
+/*
+ * A promotion or a demotion: *pde becomes newpde, which translates as what was
+ * there does, in the other size.
+ */
+static inline void
+pmap_update_pde(
+    struct pmap *pmap, vm_offset_t va, pte_t *pde, pt_entry_t newpde)
+{
+	if (__predict_false(pmap->pm_mmu != NULL &&
+		pmap->pm_machine->ma_design.d_erratum383))
+		pmap_tlb_update_pde(pmap, va, pde, newpde);
+	else
+		pte_store(pde, newpde);
 }
 
 #endif /* PMAP_PMAP_TLB_H */
