@@ -152,7 +152,6 @@ leave_to_base(struct calib *c)
 {
 	char why[80];
 
-	calib_from_base(c, PRESET_pr_occupancy_read_ps, "not measured");
 	calib_from_base(c, PRESET_pr_occupancy_write_ps, "not measured");
 	calib_from_base(c, PRESET_pr_store_buffer, "not measured");
 	calib_from_base(c, PRESET_pr_slice_ps, "FreeBSD's, not this host's");
@@ -209,6 +208,7 @@ calib_run(struct calib *c)
 		{ "topology", calib_topology },
 		{ "lines from CPU to CPU", calib_lines },
 		{ "instructions", calib_core },
+		{ "lines that two CPUs want", calib_share },
 		{ "caches and memory", calib_memory },
 		{ "the host's kernel", calib_kernel },
 	};

@@ -93,8 +93,6 @@ void calib_record(const struct calib *c, struct record *r);
 
 /* What follows is of the files calib_*.c. */
 
-#define CALIB_STAGES 6
-
 /* Samples worth taking where n are at full effort. */
 size_t calib_count(const struct calib *c, size_t n);
 
@@ -121,6 +119,7 @@ size_t calib_sample(
 void calib_topology(struct calib *c);
 enum calib_distance calib_distance(int a, int b);
 void calib_lines(struct calib *c);  /* between CPUs */
+void calib_share(struct calib *c);  /* that both want all the time */
 void calib_core(struct calib *c);   /* one CPU's instructions */
 void calib_memory(struct calib *c); /* caches, memory, pages */
 void calib_kernel(struct calib *c); /* calls, waking, interrupts */

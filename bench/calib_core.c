@@ -21,6 +21,7 @@ struct core {
 	_Alignas(CACHE_PAIR_SIZE) _Atomic uint64_t co_word;
 	_Alignas(CACHE_PAIR_SIZE) _Atomic uint64_t co_sink;
 	_Atomic bool co_stop;
+	double co_rmw_ns;
 };
 
 /*
@@ -72,6 +73,73 @@ rmws(void *arg)
 		    &co->co_word, 1, memory_order_release);
 	}
 	return ((double)(bench_clock_ns() - t0) / N);
+}
+
+/*
+ * As in code that locks: an RMW in so many accesses, with which it overlaps where
+ * the CPU can do that.  In the library there are 27 (Measured: enter and remove
+ * in the virtual machine).
+ */
+#define AMID 8 /* times three */
+
+static double
+amid(struct core *co, bool rmw)
+{
+	uint64_t t0 = bench_clock_ns(), a = 0, b = 0;
+
+	for (unsigned i = 0; i < N / 2; i++) {
+		unsigned w = (i * 9) % WORDS;
+
+		/* Relaxed: nobody else is there. */
+		a += atomic_load_explicit(
+		    &co->co_words[w], memory_order_relaxed);
+		/* Relaxed: as above. */
+		b ^= atomic_load_explicit(
+		    &co->co_words[(w + 256) % WORDS], memory_order_relaxed);
+		/* Relaxed: as above. */
+		atomic_store_explicit(
+		    &co->co_words[(w + 512) % WORDS], i, memory_order_relaxed);
+		if (rmw && i % AMID == 0) {
+			/* Acq_rel: as locks have them, in sum. */
+			(void)atomic_fetch_add_explicit(
+			    &co->co_word, 1, memory_order_acq_rel);
+		}
+	}
+	t0 = bench_clock_ns() - t0;
+	/* Relaxed: so that the sums are used. */
+	atomic_store_explicit(&co->co_sink, a + b, memory_order_relaxed);
+	return ((double)t0 / (N / 2 / AMID));
+}
+
+/* The share of the time between two RMWs that the second one does not add. */
+static double
+overlap(void *arg)
+{
+	struct core *co = arg;
+	double alone = amid(co, false), with = amid(co, true);
+
+	return ((co->co_rmw_ns - (with - alone)) / alone);
+}
+
+static void
+put_overlap(struct calib *c, struct core *co, double *v, size_t n)
+{
+	char source[PRESET_SOURCE_MAX];
+	struct calib_stat cs;
+
+	co->co_rmw_ns = (double)c->c_preset.pr_rmw_ps / 1000;
+	n = calib_sample(c->c_cpus[0], n, v, overlap, co);
+	if (n == 0) {
+		calib_from_base(
+		    c, PRESET_pr_rmw_overlap_permille, "could not be measured");
+		return;
+	}
+	cs = calib_stat_of(v, n);
+	(void)snprintf(source, sizeof(source),
+	    "measured, an RMW in %d accesses, %.2f-%.2f", 3 * AMID, cs.cs_low,
+	    cs.cs_high);
+	calib_known(c, PRESET_pr_rmw_overlap_permille,
+	    (uint64_t)(fmax(0, cs.cs_median) * 1000 + 0.5), source);
 }
 
 static double
@@ -173,8 +241,13 @@ calib_core(struct calib *c)
 	MEASURE(pr_fence_ps, fences, "seq_cst fence");
 	MEASURE(pr_pause_ps, pauses, "loop of them");
 #undef MEASURE
-	if (co != NULL)
+	if (co != NULL) {
+		put_overlap(c, co, v, n);
 		put_smt(c, co, v, n);
+	} else {
+		calib_from_base(c, PRESET_pr_rmw_overlap_permille, "no memory");
+		calib_from_base(c, PRESET_pr_smt_permille, "no memory");
+	}
 	free(co);
 	free(v);
 }

@@ -249,11 +249,16 @@ valid_l1(struct valid *v)
 	return (error);
 }
 
+/*
+ * The model's lock releases are RMWs, as FreeBSD's are, and not what real mode does
+ * where the host can restart a thread (sim/asym.h); so they are RMWs here.
+ */
 int
 valid_l2(struct valid *v)
 {
 	int error;
 
+	(void)setenv("PMAPSIM_RELEASE", "portable", 1);
 	error = both(
 	    v, "L2", PROBE_ENTER, 1, 10 * PROBE_PAGES, 301, "enter + remove");
 	if (v->v_nhostcpus < 2)

@@ -33,8 +33,9 @@ end(void **state)
 	return (0);
 }
 
+/* set: one number of the preset, or NULL. */
 static void
-begin(const char *preset, unsigned ncpus)
+begin_with(const char *preset, unsigned ncpus, const char *set)
 {
 	struct virt_config vc = {
 		.vc_preset = &pr,
@@ -43,10 +44,18 @@ begin(const char *preset, unsigned ncpus)
 	struct preset_error pe;
 
 	assert_int_equal(preset_open(preset, &pr, &pe), 0);
+	if (set != NULL)
+		assert_int_equal(preset_set(&pr, set, "test", &pe), 0);
 	assert_int_equal(virt_begin(&vc), 0);
 	memory = arena_get(NPAGES * PAGE, 0);
 	assert_non_null(memory);
 	now = VIRT_BEGIN_PS;
+}
+
+static void
+begin(const char *preset, unsigned ncpus)
+{
+	begin_with(preset, ncpus, NULL);
 }
 
 static struct vcpu *
@@ -55,13 +64,22 @@ cpu_of(unsigned cpu)
 	return (&virt_world.vw_cpus[cpu]);
 }
 
+/* The CPU, with this clock. */
+static struct vcpu *
+at(unsigned cpu, uint64_t clock_ps)
+{
+	struct vcpu *vc = cpu_of(cpu);
+
+	vc->vc_clock_ps = vc->vc_mark_ps = clock_ps;
+	return (vc);
+}
+
 /* What an access takes that begins now. */
 static uint64_t
 cost(unsigned cpu, enum line_op op, const void *p)
 {
-	struct vcpu *vc = cpu_of(cpu);
+	struct vcpu *vc = at(cpu, now);
 
-	vc->vc_clock_ps = vc->vc_mark_ps = now;
 	assert_true(line_access(vc, (uintptr_t)p, op));
 	return (vc->vc_clock_ps - now);
 }
@@ -376,10 +394,78 @@ lines_in_a_row_are_foreseen(void **state)
 	for (unsigned i = 1; i < 64; i++)
 		assert_int_equal(
 		    later(0, LINE_READ, memory + i * 64), pr.pr_l2_hit_ps);
-	/* Not across a page, and not what another core has written. */
+	/* Not across a page; also what another core has written. */
 	assert_int_equal(later(0, LINE_READ, page(1)), pr.pr_dram_local_ps);
 	(void)later(1, LINE_RMW, page(1) + 64);
-	assert_true(later(0, LINE_READ, page(1) + 64) >= pr.pr_line_cluster_ps);
+	assert_int_equal(later(0, LINE_READ, page(1) + 64), pr.pr_l2_hit_ps);
+}
+
+static void
+lines_in_a_row_come_from_l2_as_hits(void **state)
+{
+	(void)state;
+	begin("laptop-8", 1);
+	for (unsigned i = 0; i < 8; i++)
+		(void)later(0, LINE_READ, page(1) + i * 64);
+	fill_lines(0, pr.pr_l1_lines + 128, page(40));
+	assert_int_equal(later(0, LINE_READ, page(1)), pr.pr_l2_hit_ps);
+	for (unsigned i = 1; i < 8; i++)
+		assert_int_equal(
+		    later(0, LINE_READ, page(1) + i * 64), hit_of(0));
+}
+
+/* In a row of RMWs only what an RMW adds is paid. */
+static void
+rmws_overlap_with_what_is_between(void **state)
+{
+	uint64_t hit, rmw;
+
+	(void)state;
+	begin_with("clx-2s-104", 1, "rmw_overlap=0.25");
+	hit = hit_of(0);
+	rmw = cpu_of(0)->vc_rmw_ps;
+	(void)later(0, LINE_RMW, memory);
+	now = cpu_of(0)->vc_clock_ps;
+	assert_int_equal(cost(0, LINE_RMW, memory), rmw);
+	now += rmw;
+	for (unsigned i = 0; i < 8; i++, now += hit)
+		assert_int_equal(cost(0, LINE_WRITE, memory), hit);
+	assert_int_equal(cost(0, LINE_RMW, memory), rmw - 8 * hit / 4);
+	/* However long it is, an RMW is an access. */
+	assert_int_equal(later(0, LINE_RMW, memory), hit);
+}
+
+/*
+ * Two cores that want a line all the time: it changes hands as often as without
+ * pr_line_hold, and for that part of the time its owner goes on with it.
+ */
+static void
+an_owner_keeps_its_line_while_the_request_travels(void **state)
+{
+	uint64_t l, hold;
+
+	(void)state;
+	begin_with("clx-2s-104", 6, "line_hold=0.5");
+	l = pr.pr_line_cluster_ps;
+	hold = l / 2;
+	(void)later(0, LINE_RMW, memory);
+	/* Nobody has asked lately: the whole way, and the line is taken. */
+	assert_int_equal(later(1, LINE_RMW, memory), l);
+	/* Who asks while it comes: it stays for a while. */
+	(void)later(0, LINE_RMW, memory);
+	now = cpu_of(0)->vc_clock_ps;
+	assert_false(
+	    line_access(at(1, now - hold), (uintptr_t)memory, LINE_RMW));
+	assert_int_equal(cpu_of(1)->vc_clock_ps, now + hold);
+	assert_false(
+	    line_access(at(2, now - hold), (uintptr_t)memory, LINE_RMW));
+	assert_int_equal(cpu_of(2)->vc_clock_ps, now + l + hold);
+	assert_int_equal(cost(0, LINE_RMW, memory), cpu_of(0)->vc_rmw_ps);
+	/* Then it goes to who came first, and to the other after that. */
+	assert_true(line_access(cpu_of(1), (uintptr_t)memory, LINE_RMW));
+	assert_int_equal(cpu_of(1)->vc_clock_ps, now + l);
+	assert_true(line_access(cpu_of(2), (uintptr_t)memory, LINE_RMW));
+	assert_int_equal(cpu_of(2)->vc_clock_ps, now + 2 * l);
 }
 
 static void
@@ -422,6 +508,12 @@ main(void)
 		    siblings_share_caches_and_slow_each_other, end),
 		cmocka_unit_test_teardown(caches_keep_so_many_lines, end),
 		cmocka_unit_test_teardown(lines_in_a_row_are_foreseen, end),
+		cmocka_unit_test_teardown(
+		    lines_in_a_row_come_from_l2_as_hits, end),
+		cmocka_unit_test_teardown(
+		    rmws_overlap_with_what_is_between, end),
+		cmocka_unit_test_teardown(
+		    an_owner_keeps_its_line_while_the_request_travels, end),
 		cmocka_unit_test_teardown(silent_lines_cost_nothing, end),
 	};
 

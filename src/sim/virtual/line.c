@@ -98,14 +98,12 @@ find_source(struct line *ln, struct vcpu *vc, uintptr_t addr,
 	bool soon;
 
 	miss->lm_memory = false;
+	soon = foreseen(vc, arena_line((const void *)addr));
 	if (lk->lk_others && lk->lk_private && ln->ln_state != LINE_SHARED) {
 		/* Its only owner must give it away. */
 		miss->lm_from = lk->lk_near;
 		miss->lm_ps = line_model.lm_cost[lk->lk_near];
-		return;
-	}
-	soon = foreseen(vc, arena_line((const void *)addr));
-	if (lk->lk_mine && lk->lk_age <= line_model.lm_llc_units) {
+	} else if (lk->lk_mine && lk->lk_age <= line_model.lm_llc_units) {
 		miss->lm_from = VD_CLUSTER;
 		miss->lm_ps = pr->pr_llc_hit_ps;
 	} else if (lk->lk_others) {
@@ -189,13 +187,67 @@ buffer_store(struct vcpu *vc, const struct line *ln, struct line_miss *miss)
 	return (start);
 }
 
+static bool
+is_read(enum line_op op)
+{
+	return (op == LINE_READ || op == LINE_ATOMIC_READ);
+}
+
+/* How long after the request a line that takes ps is not for others. */
+static uint64_t
+busy_for(enum line_op op, uint64_t ps)
+{
+	const struct preset *pr = line_model.lm_preset;
+	uint64_t busy =
+	    is_read(op) ? pr->pr_occupancy_read_ps : pr->pr_occupancy_write_ps;
+
+	return (busy == 0 ? ps : busy);
+}
+
+/* The part of that in which its owner still has it. */
+static uint64_t
+held_for(uint64_t ps)
+{
+	return (ps * line_model.lm_preset->pr_line_hold_permille / 1000);
+}
+
+/*
+ * A request travels for a part of the time, pr_line_hold, and the owner of the
+ * line goes on with it.  That shows where the line is asked for as soon as it has
+ * changed hands: then its owner has it for that long, and those who wait get it in
+ * the order in which they ask, each as long after the one before as a transfer
+ * takes.  True: vc has waited for its turn; the access is to be tried again.
+ */
+static bool
+stand_in_line(struct vcpu *vc, struct line *ln, enum line_op op,
+    const struct line_look *lk)
+{
+	uint64_t ps;
+
+	if (line_model.lm_preset->pr_line_hold_permille == 0 ||
+	    op == LINE_WRITE || op == LINE_ATOMIC_WRITE || !lk->lk_others ||
+	    (is_read(op) && ln->ln_state == LINE_SHARED) ||
+	    vc->vc_granted == ln)
+		return (false);
+	if (op == LINE_RMW)
+		drain(vc);
+	if (ln->ln_free_ps <= vc->vc_clock_ps)
+		return (false);
+	ps = line_model.lm_cost[is_read(op) ? lk->lk_near : lk->lk_far];
+	vc->vc_granted = ln;
+	vc->vc_queued_ps = ln->ln_free_ps + held_for(ps) - vc->vc_clock_ps;
+	ln->ln_free_ps += busy_for(op, ps);
+	pass(vc, VT_QUEUE, vc->vc_queued_ps);
+	return (true);
+}
+
 /* Pay for a miss, and keep the line busy as long as it is on its way. */
 static void
 pay(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op,
     struct line_miss *miss)
 {
-	const struct preset *pr = line_model.lm_preset;
-	uint64_t before = vc->vc_clock_ps, busy, queue = 0, start;
+	bool granted = vc->vc_granted == ln;
+	uint64_t before = vc->vc_clock_ps, queue = 0, start;
 
 	world_event(
 	    arena_line((const void *)addr) << 3 | op, before << 10 | vc->vc_id);
@@ -205,20 +257,39 @@ pay(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op,
 		if (op == LINE_RMW)
 			drain(vc);
 		start = vc->vc_clock_ps;
-		if (ln->ln_free_ps > start) {
+		if (granted) {
+			queue = vc->vc_queued_ps;
+			before -= queue;
+		} else if (ln->ln_free_ps > start) {
 			queue = ln->ln_free_ps - start;
 			start = ln->ln_free_ps;
 			pass(vc, VT_QUEUE, queue);
 		}
-		pass(vc, time_of(miss->lm_from), miss->lm_ps);
+		pass(vc, time_of(miss->lm_from),
+		    miss->lm_ps - (granted ? held_for(miss->lm_ps) : 0));
 	}
-	busy = op == LINE_READ || op == LINE_ATOMIC_READ
-	    ? pr->pr_occupancy_read_ps
-	    : pr->pr_occupancy_write_ps;
-	ln->ln_free_ps = start + (busy == 0 ? miss->lm_ps : busy);
+	if (op == LINE_RMW)
+		vc->vc_rmw_end_ps = vc->vc_clock_ps;
+	vc->vc_granted = NULL;
+	if (!granted)
+		ln->ln_free_ps = start + busy_for(op, miss->lm_ps);
 	vstat_miss(&ln->ln_stat, addr, vc->vc_id, miss->lm_from,
 	    miss->lm_memory, op != LINE_READ && op != LINE_ATOMIC_READ,
 	    vc->vc_clock_ps - before, queue);
+}
+
+/* What an RMW adds to the accesses since the last one, with which it overlaps. */
+static uint64_t
+rmw_adds(const struct vcpu *vc)
+{
+	uint64_t permille = line_model.lm_preset->pr_rmw_overlap_permille;
+	uint64_t saved;
+
+	if (permille == 0)
+		return (vc->vc_rmw_ps);
+	saved = (vc->vc_clock_ps - vc->vc_rmw_end_ps) * permille / 1000;
+	return (vc->vc_rmw_ps > vc->vc_hit_ps + saved ? vc->vc_rmw_ps - saved
+						      : vc->vc_hit_ps);
 }
 
 /* The line is in the core's own caches, and nothing has to be asked. */
@@ -227,27 +298,26 @@ hit(struct vcpu *vc, enum line_op op)
 {
 	if (op == LINE_RMW) {
 		drain(vc);
-		vc->vc_clock_ps += vc->vc_rmw_ps;
+		vc->vc_clock_ps += rmw_adds(vc);
+		vc->vc_rmw_end_ps = vc->vc_clock_ps;
 	} else {
 		vc->vc_clock_ps += vc->vc_hit_ps;
 	}
 }
 
-static bool
-is_read(enum line_op op)
-{
-	return (op == LINE_READ || op == LINE_ATOMIC_READ);
-}
-
 /* A load that finds the line in the core's L1 or L2. */
 static void
-load_mine(struct vcpu *vc, struct line *ln, const struct line_look *lk)
+load_mine(struct vcpu *vc, struct line *ln, uintptr_t addr,
+    const struct line_look *lk)
 {
 	if (lk->lk_age <= line_model.lm_l1_units) {
 		hit(vc, LINE_READ);
 	} else {
 		fill(vc);
-		pass(vc, VT_LOCAL, line_model.lm_preset->pr_l2_hit_ps);
+		if (foreseen(vc, arena_line((const void *)addr)))
+			hit(vc, LINE_READ);
+		else
+			pass(vc, VT_LOCAL, line_model.lm_preset->pr_l2_hit_ps);
 	}
 	if (ln->ln_state == LINE_SHARED)
 		line_add_sharer(ln, vc);
@@ -257,12 +327,13 @@ load_mine(struct vcpu *vc, struct line *ln, const struct line_look *lk)
 
 /* A store or RMW of a line that only vc's core has, in its L1 or L2. */
 static void
-store_mine(struct vcpu *vc, struct line *ln, enum line_op op,
+store_mine(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op,
     const struct line_look *lk)
 {
 	if (lk->lk_age > line_model.lm_l1_units) {
 		fill(vc);
-		if (op == LINE_RMW)
+		if (!foreseen(vc, arena_line((const void *)addr)) &&
+		    op == LINE_RMW)
 			pass(vc, VT_LOCAL, line_model.lm_preset->pr_l2_hit_ps);
 	}
 	hit(vc, op);
@@ -348,11 +419,13 @@ line_access(struct vcpu *vc, uintptr_t addr, enum line_op op)
 			goto later;
 		from_sibling(vc, ln, addr, op);
 	} else if (mine && is_read(op)) {
-		load_mine(vc, ln, &lk);
+		load_mine(vc, ln, addr, &lk);
 	} else if (mine && !lk.lk_others) {
-		store_mine(vc, ln, op, &lk);
+		store_mine(vc, ln, addr, op, &lk);
 	} else {
 		if (!world_my_turn(vc))
+			goto later;
+		if (stand_in_line(vc, ln, op, &lk))
 			goto later;
 		if (is_read(op))
 			load_miss(vc, ln, addr, op, &lk);

@@ -36,13 +36,21 @@
  * waits first: that is queueing, and why a line that many CPUs write is slower
  * than any of its transfers.
  *
+ * Its owner, though, goes on with it while the request travels, the share
+ * pr_line_hold of that time (0: it loses the line at once): two cores that add to a
+ * line do so several times for each transfer.
+ *
+ * An RMW overlaps with what the core has done since the last one, as far as
+ * pr_rmw_overlap says.
+ *
  * A plain store that misses costs a hit: it goes to a store buffer of
  * pr_store_buffer entries and the line comes in the background.  Stores complete
  * in their order.  A full buffer waits for its oldest entry; an RMW and a full
  * fence wait for all.  Loads wait for their own line only.
  *
  * Misses of lines one after another are foreseen from the second on, as hardware
- * does: what comes from memory or a cluster's cache costs as a hit in L2.
+ * does: they cost as a hit in L2, wherever the line comes from, and those in L2 as
+ * a hit.
  *
  * Order.  The state of a line is read and changed by misses and atomic operations
  * in the order of virtual time, which is the caller's business (world.h); plain

@@ -52,6 +52,8 @@ enum preset_unit {
 	    "load from the cluster's last-level cache")                        \
 	X(pr_rmw_ps, "rmw", PRESET_NS, 0, 1000000,                             \
 	    "atomic read-modify-write of a line that the core owns")           \
+	X(pr_rmw_overlap_permille, "rmw_overlap", PRESET_FACTOR, 0, 1000,      \
+	    "of the time since the last RMW, what overlaps with the next")     \
 	X(pr_line_smt_ps, "line_smt", PRESET_NS, 0, 10000000,                  \
 	    "line handed from an SMT sibling")                                 \
 	X(pr_line_cluster_ps, "line_cluster", PRESET_NS, 0, 10000000,          \
@@ -60,6 +62,9 @@ enum preset_unit {
 	    "line from another cluster of the socket")                         \
 	X(pr_line_remote_ps, "line_remote", PRESET_NS, 0, 10000000,            \
 	    "line from another socket")                                        \
+	X(pr_line_hold_permille, "line_hold", PRESET_FACTOR, 0, 100000,        \
+	    "time for which a core keeps a line that it has fetched to write," \
+	    " in times what fetching took")                                    \
 	X(pr_dram_local_ps, "dram_local", PRESET_NS, 0, 10000000,              \
 	    "line from the memory of the own socket")                          \
 	X(pr_dram_remote_ps, "dram_remote", PRESET_NS, 0, 10000000,            \

@@ -117,6 +117,9 @@ struct vcpu {
 	uint64_t vc_slice_ps;     /* end of the slice */
 	uint64_t vc_idle_ps;      /* idle since */
 	uint64_t vc_rmw_ps;       /* siblings considered */
+	uint64_t vc_rmw_end_ps;   /* of the last RMW */
+	struct line *vc_granted;  /* has waited for it */
+	uint64_t vc_queued_ps;    /* so long */
 
 	/* Store buffer: times at which stores complete, a ring. */
 	uint64_t *vc_stores;
