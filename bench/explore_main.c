@@ -157,6 +157,15 @@ print_replay(const struct explore_target *et, const struct explore_plan *ep)
 	free(text);
 }
 
+/* With what is recorded in re. */
+static bool
+fails_again(struct recorder *re, const struct explore_setup *es,
+    const struct explore_plan *ep, enum ex_failure what)
+{
+	return (record_run(re, es, 0, ep->ep_times) == 0 &&
+	    re->re_result->er_failure == what);
+}
+
 /* What was found, from its plan, as short as it gets. */
 static void
 report(const struct explore_options *eo, const struct explore_target *et,
@@ -179,19 +188,23 @@ report(const struct explore_options *eo, const struct explore_target *et,
 	n = plan.ep_n;
 	(void)printf("%s, %s: %s\n", et->et_xs->xs_name, et->et_design,
 	    ex_failure_name(er->er_failure));
-	if (!eo->eo_as_found) {
+	if (!fails_again(&re, &es, &plan, er->er_failure)) {
+		(void)printf("does not come again from its choices:\n%s\n"
+			     "again: pmapsim explore --scenario %s --design %s "
+			     "--strategy %s --replay %ju\n\n",
+		    er->er_text, et->et_xs->xs_name, et->et_design,
+		    eo->eo_strategy_text, (uintmax_t)er->er_seed);
+	} else {
 		es.es_result = re.re_result;
-		explore_minimise(&es, &plan, er->er_failure);
-		(void)printf("%zu choices, %zu of them needed\n", n, plan.ep_n);
-	}
-	if (record_run(&re, &es, 0, plan.ep_times) != 0 ||
-	    re.re_result->er_failure != er->er_failure)
-		(void)printf("found with seed %ju of %s; does not come again "
-			     "from its choices:\n%s\n",
-		    (uintmax_t)er->er_seed, eo->eo_strategy_text, er->er_text);
-	else
+		if (!eo->eo_as_found)
+			explore_minimise(&es, &plan, er->er_failure);
+		if (!eo->eo_as_found)
+			(void)printf(
+			    "%zu choices, %zu of them needed\n", n, plan.ep_n);
+		(void)fails_again(&re, &es, &plan, er->er_failure);
 		explore_show(
 		    re.re_result, re.re_events, re.re_names, eo->eo_full);
+	}
 	print_replay(et, &plan);
 	explore_plan_free(&plan);
 	recorder_destroy(&re);

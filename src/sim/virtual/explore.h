@@ -27,6 +27,13 @@
  * patience soon: otherwise others would have to be preempted for hundreds of
  * rounds for it to block.
  *
+ * Limits.  Accesses have one order, as on a machine that is sequentially consistent:
+ * what a weaker one may do besides is not seen in values, though an order that is
+ * missing shows as a race of the plain accesses that it should keep apart.  What
+ * is not instrumented, kern/ and sim/, runs in one go.  Stacks and static data are
+ * taken for private; what a thread waits for on its own stack is written by others
+ * without a point.  At most EX_FIBERS_MAX fibers, main's included.
+ *
  * What fails.  A panic, what the caller finds (explore_fail()), a data race, nobody
  * who can run, and too many events.  The caller's function is called on the spot
  * and must not return.
