@@ -254,6 +254,48 @@ a_wired_superpage_survives_a_shortage(void **state)
 	su_run_free(m);
 }
 
+static struct vm_page *all_pages;
+static unsigned yields;
+
+/* Somebody else frees memory. */
+static void
+yield_frees(struct sim *sim)
+{
+	(void)sim;
+	yields++;
+	pu_unhoard(&su_pu, &all_pages);
+}
+
+/* What is kept for such a need is used up, too: it is split once others free. */
+static void
+a_wired_superpage_is_split_once_there_is_memory(void **state)
+{
+	struct sim *sim = su_pu.pu_ma->ma_sim;
+	const struct sim_ops *ops = sim->sim_ops;
+	struct sim_ops spy = *ops;
+	struct vm_page *m, *n;
+
+	(void)state;
+	m = su_run();
+	su_enter_super(su_q, VA, m, R | W, W | PMAP_ENTER_WIRED);
+	while ((n = vm_page_alloc(su_pu.pu_ma->ma_vp, 0,
+		    VM_PAGE_NOOBJ | VM_PAGE_INTERRUPT)) != NULL) {
+		n->q_next = all_pages;
+		all_pages = n;
+	}
+	yields = 0;
+	spy.so_yield = yield_frees;
+	sim->sim_ops = &spy;
+	pmap_unwire(su_q, VA, VA + PAGE_SIZE);
+	sim->sim_ops = ops;
+	assert_int_equal(yields, 1);
+	assert_false(su_is_super(su_q, VA));
+	assert_int_equal(pmap_wired_count(su_q), NRUN - 1);
+	pu_check(&su_pu);
+	pmap_remove(su_q, VA, END);
+	su_run_free(m);
+}
+
 /*
  * A walk for the fourth of the chunks that a split needs empties a page table of
  * the same pmap, whose page it takes, and so frees the last seven entries, too:
@@ -345,6 +387,7 @@ main(void)
 		TEST(no_demotion_hides_a_mapping),
 		TEST(a_copy_reclaims_nothing),
 		TEST(a_wired_superpage_survives_a_shortage),
+		TEST(a_wired_superpage_is_split_once_there_is_memory),
 		TEST(a_split_keeps_no_chunk_without_use),
 		TEST(a_wired_superpage_waits_for_all_it_needs),
 	};

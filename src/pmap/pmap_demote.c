@@ -20,10 +20,13 @@
  *
  * Source: FreeBSD main (2024), amd64 pmap.c.
  * Differs: for want of pv entries the mapping goes, too, where FreeBSD would
- * reclaim until it has them.
+ * reclaim until it has them.  For a wired one we do as well, but not for ever.
  */
 
 #include "pmap/pmap_superpage.h"
+
+/* Assumed: others have let go of a page, or of a pmap, by then, or never do. */
+#define WIRED_TRIES 1000
 
 /*
  * The mapping is destroyed.  va may be anywhere in it (B20).  On free is its page
@@ -93,14 +96,22 @@ fill_table(pte_t *table, pt_entry_t newpte, bool exact)
 /*
  * See that there are 511 more pv entries.  For a wired mapping, which must not go,
  * they come from what is kept for such a need, if all else fails: it may, as other
- * pmaps are only tried.
+ * pmaps are only tried.  If that is used up, too, others have to free some: the pmap
+ * is locked, so there is no sleep, only another try.
  */
 static bool
 demotion_entries(struct pmap *pmap, pt_entry_t oldpde, struct pv_held *rheld)
 {
-	return (reserve_pv_entries(pmap, NPTEPG - 1, rheld) ||
-	    ((oldpde & PG_W) != 0 &&
-		reserve_pv_entries_kept(pmap, NPTEPG - 1)));
+	struct sim *sim = pmap->pm_machine->ma_sim;
+
+	for (int i = 0; !reserve_pv_entries(pmap, NPTEPG - 1, rheld); i++) {
+		if ((oldpde & PG_W) == 0 || i == WIRED_TRIES)
+			return (false);
+		if (reserve_pv_entries_kept(pmap, NPTEPG - 1))
+			break;
+		sim->sim_ops->so_yield(sim);
+	}
+	return (true);
 }
 
 /* 511 pv entries are to be had from the pmap's chunks. */
