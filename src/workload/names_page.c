@@ -113,7 +113,7 @@ page_use(const struct names *names, const struct vm_page *m, vm_paddr_t pa,
 		what = "page without object";
 	(void)snprintf(kind, 40, "%s", what);
 	if (i >= 0)
-		(void)snprintf(use, 40, "%.30s %d", what, i);
+		(void)snprintf(use, 40, "%.27s %d", what, i);
 	else
 		(void)snprintf(use, 40, "%s", what);
 }
