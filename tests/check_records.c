@@ -253,8 +253,8 @@ check_virtual(const struct check *c, json_t *run)
 	{
 		ns += check_class(c, run, v);
 	}
-	/* Waking threads at the gate is no part of what they measure. */
-	if (ns < elapsed * 0.999 || ns > elapsed * 1.25)
+	/* From the gate to the first look at the clock, and back. */
+	if (ns < elapsed * 0.999 || ns > elapsed * 1.02)
 		errx(1,
 		    "%s:%d: expected the time of all threads, %.0f, not "
 		    "%.0f",

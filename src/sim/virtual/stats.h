@@ -21,8 +21,9 @@
  * of its fiber; a miss for a few more to its line; what is rarer is in stats.c.
  *
  * A fiber's times add up to its elapsed time if the caller passes each piece of
- * it once.  Pieces that began before vstat_reset() must be passed with their ends,
- * vstat_span(), and are cut there.
+ * it once.  Pieces that may have begun before vstat_reset() must be passed with
+ * their ends, vstat_span(): all threads stand at a gate then, and what they wait
+ * for there is not measured.
  */
 
 #include <stdbool.h>
@@ -148,14 +149,12 @@ vstat_time(struct vstat_fiber *vf, enum vstat_time what, uint64_t ps)
 	vf->vf_row[what] += ps;
 }
 
-/* The same, of a piece that may have begun before: blocked, ready. */
+/* The same, but of a piece that may have begun before: then it is left out. */
 static inline void
 vstat_span(struct vstat_fiber *vf, enum vstat_time what, uint64_t from_ps,
     uint64_t to_ps)
 {
-	if (from_ps < vstat.vs_begin_ps)
-		from_ps = vstat.vs_begin_ps;
-	if (to_ps > from_ps)
+	if (from_ps >= vstat.vs_begin_ps)
 		vf->vf_row[what] += to_ps - from_ps;
 }
 
