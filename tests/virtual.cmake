@@ -61,6 +61,7 @@ pmapsim_test_virtual(virt_entry SOURCES
   $<TARGET_OBJECTS:virt_entry_plain> $<TARGET_OBJECTS:virt_entry_instrumented>)
 
 pmapsim_test_virtual(virt_line)
+pmapsim_test_virtual(virt_rcu)
 pmapsim_test_virtual(virt_sim)
 pmapsim_test_virtual(virt_stuck)
 pmapsim_test_virtual(virt_world)
@@ -106,7 +107,7 @@ function(pmapsim_test_in_world test)
     ENVIRONMENT "${test_environment}")
 endfunction()
 
-foreach(test IN ITEMS unit.di unit.mtx unit.poudriere unit.rw_spin unit.sx
+foreach(test IN ITEMS unit.di unit.kmem unit.mtx unit.poudriere unit.rw_spin unit.sx
     unit.tlb unit.turnstile unit.vm_wait unit.xs)
   pmapsim_test_in_world(${test})
 endforeach()
