@@ -108,8 +108,8 @@ wait-refund-silent|src/phys/vm_wait.c|/^vm_domain_refund/,/^}/s/if (__predict_tr
 END
 }
 
-# With what a row is explored: id | scenario | design; or, where the scenario is
-# "-", why it is not.  Faults of src/kern/bug.h are rows "bug=NAME".
+# With what a row is explored: id | scenario | design [| strategy]; or, where the
+# scenario is "-", why it is not.  Faults of src/kern/bug.h are rows "bug=NAME".
 explore_table()
 {
 	cat <<'END'
@@ -214,7 +214,7 @@ bug=di_unmarked|di-free|sparse/gen2+tlb=assoc+di=lockless
 bug=di_late|di-free|sparse/gen2+tlb=assoc+di=lockless
 bug=di_early_finish|di-free|sparse/gen2+tlb=assoc+di=lockless
 bug=di_collision|di-list|sparse/gen2+di=lockless
-bug=di_early_wait|di-free|sparse/gen2+tlb=assoc+di=lockless
+bug=di_early_wait|di-free|sparse/gen2+tlb=assoc+di=lockless|random:32
 bug=di_early_free|tlb-table|sparse/gen2+tlb=assoc
 END
 }
