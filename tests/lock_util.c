@@ -14,7 +14,11 @@
 #include <cmocka.h>
 
 #include "kern/sanitizer.h"
+#include "lock/leaf_lock.h"
 #include "lock/lock_profile.h"
+
+/* How long what must happen may take. */
+#define PATIENCE_NS UINT64_C(20000000000)
 
 struct lt lt;
 static unsigned group_cpus; /* of lt_run_tests() */
@@ -167,6 +171,38 @@ lt_run_pri(struct lt *t, unsigned n, unsigned npris,
 		    arg, i);
 	for (unsigned i = 0; i < n; i++)
 		lt_join(&lth[i]);
+}
+
+struct thread *
+lt_td(const struct lt_thread *lth)
+{
+	/* Acquire: pairs with the release at the thread's start. */
+	return (atomic_load_explicit(&lth->lth_td, memory_order_acquire));
+}
+
+int
+lt_pri(struct thread *td)
+{
+	int pri;
+
+	leaf_lock(&td->td_pri_lock, td->td_sim);
+	pri = td->td_pri;
+	leaf_unlock(&td->td_pri_lock);
+	return (pri);
+}
+
+int
+lt_await_pri(struct thread *td, int expected)
+{
+	/* Of the host: the sim's clock may stand. */
+	uint64_t end = sim_real_ops.so_clock_ns(td->td_sim) + PATIENCE_NS;
+	int pri;
+
+	/* What was seen is the answer: it may pass. */
+	while ((pri = lt_pri(td)) != expected &&
+	    sim_real_ops.so_clock_ns(td->td_sim) < end)
+		(void)sched_yield();
+	return (pri);
 }
 
 void

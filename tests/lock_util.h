@@ -60,8 +60,16 @@ lt_run(struct lt *lt, unsigned n, void (*fn)(void *arg, unsigned i), void *arg);
 void lt_run_pri(struct lt *lt, unsigned n, unsigned npris,
     void (*fn)(void *arg, unsigned i), void *arg);
 
+/* The thread, once it is attached. */
+struct thread *lt_td(const struct lt_thread *lth);
 /* Wait, yielding, until the thread is blocked on key. */
 void lt_await_blocked(struct lt_thread *lth, const void *key);
+/*
+ * The priority of a thread of lt, loans included; lt_await_pri(): once it is
+ * expected, or the patience of a test is at its end.
+ */
+int lt_pri(struct thread *td);
+int lt_await_pri(struct thread *td, int expected);
 
 /* PMAPSIM_SEED or a fixed number; printed. */
 uint64_t lt_seed(void);

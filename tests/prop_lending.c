@@ -22,8 +22,6 @@
 #include "pmapsim/pv_lock.h"
 
 #define NLINKS 3
-/* How long what must happen may take, and what must not is waited for. */
-#define PATIENCE_NS UINT64_C(10000000000)
 
 static const struct pv_lock_ops *ops; /* the backend under test */
 
@@ -67,28 +65,6 @@ teardown(void **state)
 	return (0);
 }
 
-static int
-pri_of(struct thread *td)
-{
-	int pri;
-
-	leaf_lock(&td->td_pri_lock, td->td_sim);
-	pri = td->td_pri;
-	leaf_unlock(&td->td_pri_lock);
-	return (pri);
-}
-
-/* Its priority, once it is what it should be, or the time is up. */
-static int
-await_pri(struct thread *td, int expected)
-{
-	uint64_t end = sim_clock_ns(lt.lt_sim) + PATIENCE_NS;
-
-	while (pri_of(td) != expected && sim_clock_ns(lt.lt_sim) < end)
-		(void)sched_yield();
-	return (pri_of(td));
-}
-
 /* Takes link i and then, holding it, the one before. */
 static void
 take_two(void *arg, unsigned i)
@@ -120,13 +96,13 @@ the_owner_has_what_its_first_waiter_lends(void **state)
 	for (unsigned i = 0; i < 4; i++) {
 		lt_start(&lt, &lth[i], pris[i], take_one, NULL, 0);
 		lt_await_blocked(&lth[i], key_of(&links[0]));
-		assert_int_equal(await_pri(lt.lt_td, lent[i]), lent[i]);
+		assert_int_equal(lt_await_pri(lt.lt_td, lent[i]), lent[i]);
 	}
 	ops->plo_unlock(links[0].l_word, true);
-	assert_int_equal(pri_of(lt.lt_td), PRI_DEFAULT);
+	assert_int_equal(lt_pri(lt.lt_td), PRI_DEFAULT);
 	for (unsigned i = 0; i < 4; i++)
 		lt_join(&lth[i]);
-	assert_int_equal(pri_of(lt.lt_td), PRI_DEFAULT);
+	assert_int_equal(lt_pri(lt.lt_td), PRI_DEFAULT);
 }
 
 static void
@@ -139,14 +115,14 @@ a_release_returns_what_was_lent_for_that_lock(void **state)
 	ops->plo_lock(links[1].l_word);
 	lt_start(&lt, &lth[0], 60, take_one, NULL, 0);
 	lt_await_blocked(&lth[0], key_of(&links[0]));
-	assert_int_equal(await_pri(lt.lt_td, 60), 60);
+	assert_int_equal(lt_await_pri(lt.lt_td, 60), 60);
 	lt_start(&lt, &lth[1], 30, take_one, NULL, 1);
 	lt_await_blocked(&lth[1], key_of(&links[1]));
-	assert_int_equal(await_pri(lt.lt_td, 30), 30);
+	assert_int_equal(lt_await_pri(lt.lt_td, 30), 30);
 	ops->plo_unlock(links[1].l_word, true);
-	assert_int_equal(pri_of(lt.lt_td), 60);
+	assert_int_equal(lt_pri(lt.lt_td), 60);
 	ops->plo_unlock(links[0].l_word, true);
-	assert_int_equal(pri_of(lt.lt_td), PRI_DEFAULT);
+	assert_int_equal(lt_pri(lt.lt_td), PRI_DEFAULT);
 	lt_join(&lth[0]);
 	lt_join(&lth[1]);
 }
@@ -175,7 +151,8 @@ each_release_leaves_the_most_urgent_of_the_rest(void **state)
 
 			lt_start(&lt, &lth[i], lent[i], take_one, NULL, i);
 			lt_await_blocked(&lth[i], key_of(&links[i]));
-			assert_int_equal(await_pri(lt.lt_td, lent[i]), lent[i]);
+			assert_int_equal(
+			    lt_await_pri(lt.lt_td, lent[i]), lent[i]);
 		}
 		for (unsigned i = 0; i < NLINKS; i++) {
 			ops->plo_unlock(links[orders[o][i]].l_word, true);
@@ -184,7 +161,7 @@ each_release_leaves_the_most_urgent_of_the_rest(void **state)
 				if (lent[orders[o][k]] < rest)
 					rest = lent[orders[o][k]];
 			}
-			assert_int_equal(pri_of(lt.lt_td), rest);
+			assert_int_equal(lt_pri(lt.lt_td), rest);
 		}
 		for (unsigned i = 0; i < NLINKS; i++)
 			lt_join(&lth[i]);
@@ -202,12 +179,12 @@ a_loan_goes_along_a_chain_of_owners(void **state)
 		lt_start(&lt, &lth[i], PRI_DEFAULT, take_two, NULL, i);
 		lt_await_blocked(&lth[i], key_of(&links[i - 1]));
 	}
-	assert_int_equal(pri_of(lt.lt_td), PRI_DEFAULT);
+	assert_int_equal(lt_pri(lt.lt_td), PRI_DEFAULT);
 	lt_start(&lt, &lth[0], 10, take_one, NULL, NLINKS - 1);
 	lt_await_blocked(&lth[0], key_of(&links[NLINKS - 1]));
-	assert_int_equal(await_pri(lt.lt_td, 10), 10);
+	assert_int_equal(lt_await_pri(lt.lt_td, 10), 10);
 	ops->plo_unlock(links[0].l_word, true);
-	assert_int_equal(pri_of(lt.lt_td), PRI_DEFAULT);
+	assert_int_equal(lt_pri(lt.lt_td), PRI_DEFAULT);
 	for (unsigned i = 0; i < NLINKS; i++)
 		lt_join(&lth[i]);
 }
@@ -224,12 +201,12 @@ who_is_lent_to_moves_up_on_its_queue(void **state)
 	lt_await_blocked(&first, key_of(&links[0]));
 	lt_start(&lt, &middle, 110, take_two, NULL, 1);
 	lt_await_blocked(&middle, key_of(&links[0]));
-	assert_int_equal(await_pri(lt.lt_td, 100), 100);
+	assert_int_equal(lt_await_pri(lt.lt_td, 100), 100);
 	lt_start(&lt, &urgent, 20, take_one, NULL, 1);
 	lt_await_blocked(&urgent, key_of(&links[1]));
-	assert_int_equal(await_pri(lt.lt_td, 20), 20);
+	assert_int_equal(lt_await_pri(lt.lt_td, 20), 20);
 	ops->plo_unlock(links[0].l_word, true);
-	assert_int_equal(pri_of(lt.lt_td), PRI_DEFAULT);
+	assert_int_equal(lt_pri(lt.lt_td), PRI_DEFAULT);
 	lt_join(&first);
 	lt_join(&middle);
 	lt_join(&urgent);

@@ -50,6 +50,22 @@ ru_teardown(void)
 	pu_teardown(&ru_pu);
 }
 
+int
+ru_begin(void **state)
+{
+	(void)state;
+	ru_setup(NULL, 0);
+	return (0);
+}
+
+int
+ru_end(void **state)
+{
+	(void)state;
+	ru_teardown();
+	return (0);
+}
+
 struct vm_object *
 ru_object(vm_pindex_t size, bool grows)
 {

@@ -19,6 +19,9 @@ extern _Atomic uint64_t ru_ticks;
 void ru_setup(const char *design, uint64_t limit);
 /* Asserts that all is in order. */
 void ru_teardown(void);
+/* The same for cmocka, with the defaults. */
+int ru_begin(void **state);
+int ru_end(void **state);
 
 struct vm_object *ru_object(vm_pindex_t size, bool grows);
 /* vm_object_alloc_page() and vm_object_free_page() under the object's lock. */

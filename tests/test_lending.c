@@ -90,38 +90,6 @@ await(_Atomic bool *flag)
 	return (get(flag));
 }
 
-static struct thread *
-td_of(const struct lt_thread *lth)
-{
-	/* Acquire: pairs with the release in lock_util.c. */
-	return (atomic_load_explicit(&lth->lth_td, memory_order_acquire));
-}
-
-static int
-pri_of(struct thread *td)
-{
-	int pri;
-
-	leaf_lock(&td->td_pri_lock, td->td_sim);
-	pri = td->td_pri;
-	leaf_unlock(&td->td_pri_lock);
-	return (pri);
-}
-
-/* True when it was so once; false when that takes too long. */
-static bool
-await_pri(struct thread *td, int pri)
-{
-	uint64_t end = sim_real_ops.so_clock_ns(lt.lt_sim) + PATIENCE_NS;
-
-	while (sim_real_ops.so_clock_ns(lt.lt_sim) < end) {
-		if (pri_of(td) == pri)
-			return (true);
-		(void)sched_yield();
-	}
-	return (false);
-}
-
 /* Waits for the word. */
 static void
 want_word(void *arg, unsigned i)
@@ -209,7 +177,7 @@ start_suspect(void (*fn)(void *arg, unsigned i), int pri)
 	lt_start(&lt, &sc.sc_suspect, pri, fn, NULL, 0);
 	while (slot == NULL) {
 		(void)sched_yield();
-		td = td_of(&sc.sc_suspect);
+		td = lt_td(&sc.sc_suspect);
 		if (td != NULL)
 			/* Acquire: pairs with held_publish(). */
 			slot = (void *)(uintptr_t)atomic_load_explicit(
@@ -225,7 +193,7 @@ start_suspect(void (*fn)(void *arg, unsigned i), int pri)
 static int
 keep_loan_to_suspect(struct thread *td, const struct thread *to, bool timed)
 {
-	if (td == td_of(&sc.sc_suspect)) {
+	if (td == lt_td(&sc.sc_suspect)) {
 		/* Relaxed: a count. */
 		if (get(&sc.sc_lent) &&
 		    atomic_fetch_add_explicit(
@@ -235,7 +203,7 @@ keep_loan_to_suspect(struct thread *td, const struct thread *to, bool timed)
 	}
 	if (!timed)
 		return (STAGE_REAL);
-	if (to != td_of(&sc.sc_suspect))
+	if (to != lt_td(&sc.sc_suspect))
 		return (ETIMEDOUT);
 	set(&sc.sc_lent);
 	return (STAGE_REAL);
@@ -253,8 +221,8 @@ a_loan_to_a_suspect_is_no_deadlock(void **state)
 	/* Now the suspect wants what the waiter has, and lends to it. */
 	set(&sc.sc_clear);
 	lt_await_blocked(&sc.sc_suspect, &sc.sc_mtx.mtx_lock);
-	assert_true(await_pri(td_of(&sc.sc_waiter), 10));
-	assert_true(await_pri(lt.lt_td, 10));
+	assert_int_equal(lt_await_pri(lt_td(&sc.sc_waiter), 10), 10);
+	assert_int_equal(lt_await_pri(lt.lt_td, 10), 10);
 	gen2->plo_unlock(&sc.sc_word, true);
 	assert_true(await(&sc.sc_done));
 	lt_join(&sc.sc_waiter);
@@ -275,12 +243,12 @@ a_suspect_that_leaves_returns_what_it_was_lent(void **state)
 	assert_true(await(&sc.sc_lent));
 	set(&sc.sc_clear);
 	/* The waiter is awake again, and lends to who has the word. */
-	assert_true(await_pri(lt.lt_td, 10));
+	assert_int_equal(lt_await_pri(lt.lt_td, 10), 10);
 	gen2->plo_unlock(&sc.sc_word, true);
 	set(&sc.sc_done);
 	lt_join(&sc.sc_waiter);
 	lt_join(&sc.sc_suspect);
-	assert_int_equal(pri_of(lt.lt_td), PRI_DEFAULT);
+	assert_int_equal(lt_pri(lt.lt_td), PRI_DEFAULT);
 }
 
 /* The host thread has ended with the loan: FUTEX_OWNER_DIED. */
@@ -290,7 +258,7 @@ suspect_dies(struct thread *td, const struct thread *to, bool timed)
 	(void)td;
 	if (!timed)
 		return (STAGE_REAL);
-	if (to != td_of(&sc.sc_suspect))
+	if (to != lt_td(&sc.sc_suspect))
 		return (ETIMEDOUT);
 	/* Relaxed: a count. */
 	atomic_fetch_add_explicit(&sc.sc_died, 1, memory_order_relaxed);
@@ -309,7 +277,7 @@ a_suspect_that_dies_holds_nobody_up(void **state)
 	assert_true(await(&sc.sc_lent));
 	set(&sc.sc_clear);
 	lt_join(&sc.sc_suspect);
-	assert_true(await_pri(lt.lt_td, 10));
+	assert_int_equal(lt_await_pri(lt.lt_td, 10), 10);
 	gen2->plo_unlock(&sc.sc_word, true);
 	lt_join(&sc.sc_waiter);
 }
@@ -338,21 +306,21 @@ a_loan_is_passed_on_to_suspects_in_turn(void **state)
 	lt_start(&lt, &sc.sc_waiter, PRI_DEFAULT, want_word_holding, NULL, 0);
 	lt_await_blocked(&sc.sc_waiter, &sc.sc_word);
 	start_suspect(suspect_that_stays, PRI_DEFAULT);
-	suspect = td_of(&sc.sc_suspect);
+	suspect = lt_td(&sc.sc_suspect);
 	lt_start(&lt, &sc.sc_urgent, 10, want_mtx, NULL, 0);
 	lt_await_blocked(&sc.sc_urgent, &sc.sc_mtx.mtx_lock);
 	/* One after the other has it, while both are suspected. */
-	assert_true(await_pri(lt.lt_td, 10));
-	assert_true(await_pri(suspect, 10));
-	assert_true(await_pri(lt.lt_td, 10));
+	assert_int_equal(lt_await_pri(lt.lt_td, 10), 10);
+	assert_int_equal(lt_await_pri(suspect, 10), 10);
+	assert_int_equal(lt_await_pri(lt.lt_td, 10), 10);
 	set(&sc.sc_clear);
 	/* And then the owner, and it keeps it. */
 	while (held_find(suspect, &sc.sc_word) != NULL)
 		(void)sched_yield();
-	assert_true(await_pri(suspect, PRI_DEFAULT));
-	assert_true(await_pri(lt.lt_td, 10));
+	assert_int_equal(lt_await_pri(suspect, PRI_DEFAULT), PRI_DEFAULT);
+	assert_int_equal(lt_await_pri(lt.lt_td, 10), 10);
 	gen2->plo_unlock(&sc.sc_word, true);
-	assert_int_equal(pri_of(lt.lt_td), PRI_DEFAULT);
+	assert_int_equal(lt_pri(lt.lt_td), PRI_DEFAULT);
 	assert_true(await(&sc.sc_done));
 	lt_join(&sc.sc_urgent);
 	lt_join(&sc.sc_waiter);
@@ -361,28 +329,41 @@ a_loan_is_passed_on_to_suspects_in_turn(void **state)
 
 /*
  * The word is free, and the one that was woken for it is kept from it.  The next on
- * the queue holds the mutex that the urgent one wants: it must not wait for its
- * turn.
+ * the queue holds the mutex.
  */
 static void
-who_is_lent_to_does_not_wait_behind_one_on_its_way(void **state)
+free_the_word(void)
 {
 	struct lt_thread *late = &sc.sc_suspect;
 
-	(void)state;
 	gen2->plo_lock(&sc.sc_word);
 	lt_start(&lt, late, PRI_DEFAULT, want_word, NULL, 0);
 	lt_await_blocked(late, &sc.sc_word);
 	lt_start(&lt, &sc.sc_waiter, PRI_DEFAULT, want_word_holding, NULL, 0);
 	lt_await_blocked(&sc.sc_waiter, &sc.sc_word);
-	stage_hold(td_of(late));
+	stage_hold(lt_td(late));
 	gen2->plo_unlock(&sc.sc_word, true);
-	lt_start(&lt, &sc.sc_urgent, 10, want_mtx, NULL, 0);
+}
+
+/* Who wants the mutex has it though that one is kept still. */
+static void
+urgent_is_done(void)
+{
 	assert_true(await(&sc.sc_done));
 	stage_release();
 	lt_join(&sc.sc_urgent);
 	lt_join(&sc.sc_waiter);
-	lt_join(late);
+	lt_join(&sc.sc_suspect);
+}
+
+/* The urgent one wants the mutex: who has it must not wait for its turn. */
+static void
+who_is_lent_to_does_not_wait_behind_one_on_its_way(void **state)
+{
+	(void)state;
+	free_the_word();
+	lt_start(&lt, &sc.sc_urgent, 10, want_mtx, NULL, 0);
+	urgent_is_done();
 }
 
 /*
@@ -392,26 +373,14 @@ who_is_lent_to_does_not_wait_behind_one_on_its_way(void **state)
 static void
 who_barged_in_is_lent_to(void **state)
 {
-	struct lt_thread *late = &sc.sc_suspect;
-
 	(void)state;
-	gen2->plo_lock(&sc.sc_word);
-	lt_start(&lt, late, PRI_DEFAULT, want_word, NULL, 0);
-	lt_await_blocked(late, &sc.sc_word);
-	lt_start(&lt, &sc.sc_waiter, PRI_DEFAULT, want_word_holding, NULL, 0);
-	lt_await_blocked(&sc.sc_waiter, &sc.sc_word);
-	stage_hold(td_of(late));
-	gen2->plo_unlock(&sc.sc_word, true);
+	free_the_word();
 	gen2->plo_lock(&sc.sc_word);
 	lt_start(&lt, &sc.sc_urgent, 10, want_mtx, NULL, 0);
-	assert_true(await_pri(lt.lt_td, 10));
+	assert_int_equal(lt_await_pri(lt.lt_td, 10), 10);
 	gen2->plo_unlock(&sc.sc_word, true);
-	assert_int_equal(pri_of(lt.lt_td), PRI_DEFAULT);
-	assert_true(await(&sc.sc_done));
-	stage_release();
-	lt_join(&sc.sc_urgent);
-	lt_join(&sc.sc_waiter);
-	lt_join(late);
+	assert_int_equal(lt_pri(lt.lt_td), PRI_DEFAULT);
+	urgent_is_done();
 }
 
 int

@@ -111,13 +111,6 @@ let_go(void)
 	atomic_store_explicit(&go, true, memory_order_release);
 }
 
-static struct thread *
-td_of(const struct lt_thread *lth)
-{
-	/* Acquire: pairs with the release in lock_util.c. */
-	return (atomic_load_explicit(&lth->lth_td, memory_order_acquire));
-}
-
 static void expect(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 static void
@@ -182,7 +175,7 @@ expect_cycle(unsigned n)
 	for (unsigned i = 0; i < n; i++)
 		expect("waits for lock %#" PRIxPTR " of thread %u",
 		    (uintptr_t)key_of(&places[i]),
-		    (unsigned)td_of(&players[i])->td_id);
+		    (unsigned)lt_td(&players[i])->td_id);
 }
 
 static void
@@ -264,14 +257,14 @@ scene_unmarked(const int *pris)
 	lt_await_blocked(&players[0], key_of(&places[0]));
 	lt_start(&lt, &players[1], pris[1], want_first, NULL, 1);
 	lt_await_blocked(&players[1], key_of(&places[0]));
-	stage_hold(td_of(&players[0]));
+	stage_hold(lt_td(&players[0]));
 	drop(0);
 	take(0);
 	expect("deadlock of 2 threads: ");
 	expect("lock %#" PRIxPTR " of thread %u", (uintptr_t)key_of(&places[0]),
 	    (unsigned)lt.lt_td->td_id);
 	expect("lock %#" PRIxPTR " of thread %u", (uintptr_t)key_of(&places[1]),
-	    (unsigned)td_of(&players[1])->td_id);
+	    (unsigned)lt_td(&players[1])->td_id);
 	lt_start(&lt, &players[2], PRI_DEFAULT, release_late, NULL, 0);
 	take(1);
 }
@@ -294,7 +287,7 @@ scene_leaves(const int *pris)
 	lt_start(&lt, &players[1], pris[1], want_first, NULL, 0);
 	lt_await_blocked(&players[1], key_of(&places[0]));
 	expect("thread %u leaves with lock %p",
-	    (unsigned)td_of(&players[0])->td_id, key_of(&places[0]));
+	    (unsigned)lt_td(&players[0])->td_id, key_of(&places[0]));
 	let_go();
 	lt_join(&players[0]);
 }
@@ -306,7 +299,7 @@ scene_left(const int *pris)
 	lt_start(&lt, &players[0], pris[0], take_and_leave, NULL, 0);
 	await_ready(1);
 	expect("of thread %u, which has left",
-	    (unsigned)td_of(&players[0])->td_id);
+	    (unsigned)lt_td(&players[0])->td_id);
 	expect("lock %#" PRIxPTR " ", (uintptr_t)key_of(&places[0]));
 	let_go();
 	lt_join(&players[0]);

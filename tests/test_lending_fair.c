@@ -61,14 +61,6 @@ start_waiters(unsigned n)
 	}
 }
 
-static struct thread *
-td_of(unsigned i)
-{
-	/* Acquire: pairs with the release in lock_util.c. */
-	return (
-	    atomic_load_explicit(&ar.ar_lth[i].lth_td, memory_order_acquire));
-}
-
 static uint32_t
 gen2_word(void)
 {
@@ -98,7 +90,7 @@ a_starving_waiter_is_handed_the_lock(void **state)
 	(void)state;
 	ops->plo_lock(ar.ar_word);
 	start_waiters(1);
-	while (barge(td_of(0))) {
+	while (barge(lt_td(&ar.ar_lth[0]))) {
 		barged++;
 		assert_true(barged <= NSTEPS);
 		/* Woken for nothing, it goes back, and has waited since. */
@@ -133,7 +125,7 @@ a_chain_hands_over_once_in_a_while(void **state)
 	ops->plo_lock(ar.ar_word);
 	start_waiters(2);
 	stage_clock_add(FAIR_NS);
-	stage_hold(td_of(1));
+	stage_hold(lt_td(&ar.ar_lth[1]));
 	/* To the first; whose own release wakes the second, which is held. */
 	ops->plo_unlock(ar.ar_word, true);
 	lt_join(&ar.ar_lth[0]);
@@ -157,7 +149,7 @@ the_word_shows_who_waits(void **state)
 	assert_int_equal(gen2_word(), w | l);
 
 	/* Woken, not handed: nobody has it, and no bit says that two wait. */
-	stage_hold(td_of(0));
+	stage_hold(lt_td(&ar.ar_lth[0]));
 	ops->plo_unlock(ar.ar_word, true);
 	assert_int_equal(gen2_word(), one);
 	assert_true(ops->plo_trylock(ar.ar_word));
@@ -168,7 +160,7 @@ the_word_shows_who_waits(void **state)
 
 	/* Handed over, not modified: held throughout; one more waits. */
 	stage_clock_add(FAIR_NS);
-	stage_hold(td_of(0));
+	stage_hold(lt_td(&ar.ar_lth[0]));
 	ops->plo_unlock(ar.ar_word, false);
 	assert_int_equal(gen2_word(), one | w | l);
 	assert_false(ops->plo_trylock(ar.ar_word));
@@ -181,7 +173,7 @@ the_word_shows_who_waits(void **state)
 	ops->plo_lock(ar.ar_word);
 	start_waiters(1);
 	stage_clock_add(2 * FAIR_NS);
-	stage_hold(td_of(0));
+	stage_hold(lt_td(&ar.ar_lth[0]));
 	ops->plo_unlock(ar.ar_word, true);
 	assert_int_equal(gen2_word(), 4 * one | l);
 	stage_release();

@@ -12,22 +12,6 @@
 
 #include "pmapsim/vm_phys.h"
 
-static int
-setup(void **state)
-{
-	(void)state;
-	ru_setup(NULL, 0);
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	ru_teardown();
-	return (0);
-}
-
 static void
 tick(void)
 {
@@ -414,7 +398,7 @@ design_without_reservations_has_none(void **state)
 int
 main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, ru_begin, ru_end)
 	const struct CMUnitTest tests[] = {
 		TEST(page_has_the_slot_of_its_index),
 		TEST(color_shifts_the_slots),

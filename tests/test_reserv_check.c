@@ -18,22 +18,6 @@
 
 #include "bug_util.h"
 
-static int
-setup(void **state)
-{
-	(void)state;
-	ru_setup(NULL, 0);
-	return (0);
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	ru_teardown();
-	return (0);
-}
-
 /* Each line breaks something; the checker tells, and is content again after. */
 static void
 checker_catches_each_lie(void **state)
@@ -216,7 +200,7 @@ main(int argc, char *argv[])
 {
 	unsigned n;
 	bool on;
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, ru_begin, ru_end)
 	const struct CMUnitTest tests[] = {
 		TEST(checker_catches_each_lie),
 		TEST(object_check_catches_a_foreign_reservation),

@@ -94,29 +94,19 @@ verify(const struct scan *s, vm_offset_t va)
 	}
 }
 
-/*
- * A page is mapped in q, for whose pmap the scan waits, and in p, where all but
- * one page of the run is mapped; that one comes, and p has a superpage.
- */
+/* A scan of page 7 of run m waits for q's pmap, while p's mappings change. */
 static void
-promoted_while(const char *design, enum scan_kind kind)
+scan_while(
+    struct vm_page *m, enum scan_kind kind, void (*change)(struct vm_page *m))
 {
 	const vm_offset_t va = VA + 7 * PAGE_SIZE;
+	struct scan s = { m + 7, kind, -1 };
 	struct pu_thread put;
-	struct vm_page *m;
-	struct scan s;
 
-	su_again(design);
-	m = su_run();
-	su_enter(su_q, va, m, R | W, W);
-	for (unsigned i = 0; i < NRUN - 1; i++)
-		su_enter(su_p, VA + i * PAGE_SIZE, m, R | W, W);
-	s = (struct scan){ m + 7, kind, -1 };
 	PMAP_LOCK(su_q);
 	pu_start(&su_pu, &put, 1, scan, &s);
 	pu_await_blocked(&put, &su_q->pm_mtx.mtx_lock);
-	su_enter(su_p, END - PAGE_SIZE, m, R | W, W);
-	assert_true(su_is_super(su_p, VA));
+	change(m);
 	PMAP_UNLOCK(su_q);
 	pu_join(&put);
 	assert_int_equal(pu_counter(&su_pu, CTR_PV_RESTARTS), 1);
@@ -126,52 +116,70 @@ promoted_while(const char *design, enum scan_kind kind)
 	su_run_free(m);
 }
 
+/* For each design, and each kind of scan. */
+static void
+scan_in_all_ways(
+    void (*begin)(struct vm_page *m), void (*change)(struct vm_page *m))
+{
+	struct vm_page *m;
+
+	for (size_t i = 0; i < NDESIGNS; i++) {
+		for (int kind = 0; kind < NSCANS; kind++) {
+			su_again(designs[i]);
+			m = su_run();
+			begin(m);
+			scan_while(m, (enum scan_kind)kind, change);
+		}
+	}
+}
+
+static void
+map_all_but_one(struct vm_page *m)
+{
+	su_enter(su_q, VA + 7 * PAGE_SIZE, m, R | W, W);
+	for (unsigned i = 0; i < NRUN - 1; i++)
+		su_enter(su_p, VA + i * PAGE_SIZE, m, R | W, W);
+}
+
+static void
+promote(struct vm_page *m)
+{
+	su_enter(su_p, END - PAGE_SIZE, m, R | W, W);
+	assert_true(su_is_super(su_p, VA));
+}
+
+/*
+ * The page is mapped in q, and in p, where all but one page of the run is mapped;
+ * that one comes, and p has a superpage.
+ */
 static void
 no_promotion_hides_a_mapping(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < NDESIGNS; i++) {
-		for (int kind = 0; kind < NSCANS; kind++)
-			promoted_while(designs[i], (enum scan_kind)kind);
-	}
+	scan_in_all_ways(map_all_but_one, promote);
 }
 
-/* Both have it by 2 MB; while q's pmap is waited for p's is split. */
 static void
-demoted_while(const char *design, enum scan_kind kind)
+map_both_by_2mb(struct vm_page *m)
 {
-	const vm_offset_t va = VA + 7 * PAGE_SIZE;
-	struct pu_thread put;
-	struct vm_page *m;
-	struct scan s;
-
-	su_again(design);
-	m = su_run();
 	su_enter_super(su_q, VA, m, R | W, W);
 	su_enter_super(su_p, VA, m, R | W, W);
-	s = (struct scan){ m + 7, kind, -1 };
-	PMAP_LOCK(su_q);
-	pu_start(&su_pu, &put, 1, scan, &s);
-	pu_await_blocked(&put, &su_q->pm_mtx.mtx_lock);
-	pmap_remove(su_p, VA, VA + PAGE_SIZE);
-	assert_false(su_is_super(su_p, VA));
-	PMAP_UNLOCK(su_q);
-	pu_join(&put);
-	assert_int_equal(pu_counter(&su_pu, CTR_PV_RESTARTS), 1);
-	verify(&s, va);
-	pmap_remove(su_p, VA, END);
-	pmap_remove(su_q, VA, END);
-	su_run_free(m);
 }
 
+static void
+demote(struct vm_page *m)
+{
+	(void)m;
+	pmap_remove(su_p, VA, VA + PAGE_SIZE);
+	assert_false(su_is_super(su_p, VA));
+}
+
+/* Both have it by 2 MB; p's is split. */
 static void
 no_demotion_hides_a_mapping(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < NDESIGNS; i++) {
-		for (int kind = 0; kind < NSCANS; kind++)
-			demoted_while(designs[i], (enum scan_kind)kind);
-	}
+	scan_in_all_ways(map_both_by_2mb, demote);
 }
 
 /*
