@@ -145,6 +145,21 @@ waiters_wait_each_for_theirs(void **state)
 }
 
 static void
+readers_leave_in_any_order(void **state)
+{
+	struct actor a[] = {
+		{ .a_at_us = 10, .a_for_us = 90, .a_name = 'a' },
+		{ .a_at_us = 11, .a_for_us = 20, .a_name = 'b' },
+		{ .a_at_us = 12, .a_for_us = 300, .a_name = 'c' },
+		{ .a_at_us = 14, .a_for_us = 500, .a_name = 'd' },
+		{ .a_at_us = 13, .a_name = 'W' },
+	};
+
+	(void)state;
+	assert_string_equal(play(a, 5), "bacWd");
+}
+
+static void
 only_the_outermost_exit_counts(void **state)
 {
 	struct actor a[] = {
@@ -189,6 +204,7 @@ main(void)
 		cmocka_unit_test(waiter_does_not_wait_for_later_ones),
 		cmocka_unit_test(waiter_with_nobody_inside_goes_on),
 		cmocka_unit_test(waiters_wait_each_for_theirs),
+		cmocka_unit_test(readers_leave_in_any_order),
 		cmocka_unit_test(only_the_outermost_exit_counts),
 		cmocka_unit_test(misuse_panics),
 	};
