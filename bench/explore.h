@@ -181,6 +181,9 @@ struct explore_names *explore_names_create(void);
 void explore_names_destroy(struct explore_names *en);
 void explore_names_find(struct explore_names *en, struct xs_run *run,
     const struct ex_event *events, uint32_t n);
+/* A name, in buf; false: there is none. */
+bool explore_name_known(
+    const struct explore_names *en, uintptr_t addr, char *buf, size_t size);
 /* A name, or hexadecimal, in buf. */
 const char *explore_name(
     const struct explore_names *en, uintptr_t addr, char *buf, size_t size);

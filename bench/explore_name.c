@@ -87,10 +87,10 @@ explore_names_find(struct explore_names *en, struct xs_run *run,
 		(void)xs_name(
 		    run, ee->ee_addr, ee->ee_text, sizeof(ee->ee_text));
 	}
-	if (run->xr_machine == NULL)
-		return;
 	(void)alarm(WALK_SECONDS);
-	if (names_create(run->xr_machine, NULL, &names) != 0)
+	if ((run->xr_machine != NULL
+		    ? names_create(run->xr_machine, NULL, &names)
+		    : names_create_sim(run->xr_sim, &names)) != 0)
 		return;
 	for (uint32_t i = 0; i < en->en_n; i++) {
 		ee = &en->en_entries[i];
@@ -101,8 +101,8 @@ explore_names_find(struct explore_names *en, struct xs_run *run,
 	(void)alarm(0);
 }
 
-const char *
-explore_name(
+bool
+explore_name_known(
     const struct explore_names *en, uintptr_t addr, char *buf, size_t size)
 {
 	const struct explore_entry key = { .ee_addr = addr };
@@ -110,9 +110,19 @@ explore_name(
 
 	ee = bsearch(&key, en->en_entries, en->en_n, sizeof(en->en_entries[0]),
 	    compare_entries);
-	if (ee != NULL && ee->ee_text[0] != '\0')
-		(void)snprintf(buf, size, "%s", ee->ee_text);
-	else if (addr - en->en_base < ARENA_SIZE)
+	if (ee == NULL || ee->ee_text[0] == '\0')
+		return (false);
+	(void)snprintf(buf, size, "%s", ee->ee_text);
+	return (true);
+}
+
+const char *
+explore_name(
+    const struct explore_names *en, uintptr_t addr, char *buf, size_t size)
+{
+	if (explore_name_known(en, addr, buf, size))
+		return (buf);
+	if (addr - en->en_base < ARENA_SIZE)
 		(void)snprintf(
 		    buf, size, "arena + %#jx", (uintmax_t)(addr - en->en_base));
 	else

@@ -203,6 +203,25 @@ print_rows(const struct show *sh, const uint32_t *picked, size_t m)
 	}
 }
 
+/* A text, with names behind its addresses. */
+static void
+print_text(const struct show *sh, const char *text)
+{
+	const char *p;
+	char name[128], *end;
+
+	while ((p = strstr(text, "0x")) != NULL) {
+		uintptr_t addr = strtoull(p, &end, 16);
+
+		(void)printf("%.*s", (int)(end - text), text);
+		if (end > p + 2 &&
+		    explore_name_known(sh->sh_names, addr, name, sizeof(name)))
+			(void)printf(" (%s)", name);
+		text = end;
+	}
+	(void)printf("%s\n", text);
+}
+
 static void
 print_race(
     const struct show *sh, const char *which, const struct race_access *ra)
@@ -242,9 +261,10 @@ explore_show(const struct ex_result *er, const struct ex_event *events,
 	sh.sh_code = code;
 	sh.sh_column = nfibers > 3 ? WIDE / 2 : WIDE;
 	print_rows(&sh, picked, m);
-	if (er->er_failure != EX_PASSED)
-		(void)printf(
-		    "%s: %s\n", ex_failure_name(er->er_failure), er->er_text);
+	if (er->er_failure != EX_PASSED) {
+		(void)printf("%s: ", ex_failure_name(er->er_failure));
+		print_text(&sh, er->er_text);
+	}
 	if (er->er_failure == EX_RACE) {
 		print_race(&sh, "first ", &er->er_race.rp_first);
 		print_race(&sh, "second", &er->er_race.rp_second);

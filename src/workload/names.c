@@ -63,17 +63,10 @@ compare_roots(const void *ap, const void *bp)
 	return ((a->ro_page > b->ro_page) - (a->ro_page < b->ro_page));
 }
 
-int
-names_create(struct machine *m, const struct wl_run *run, struct names **namesp)
+/* All ranges are there.  0, or ENOMEM with nothing left. */
+static int
+names_complete(struct names *names, struct names **namesp)
 {
-	struct names *names = calloc(1, sizeof(*names));
-
-	if (names == NULL)
-		return (ENOMEM);
-	names->na_machine = m;
-	names->na_run = run;
-	names_walk(names);
-	names_walk_pv(names);
 	if (names->na_full) {
 		names_destroy(names);
 		return (ENOMEM);
@@ -86,6 +79,31 @@ names_create(struct machine *m, const struct wl_run *run, struct names **namesp)
 
 	*namesp = names;
 	return (0);
+}
+
+int
+names_create(struct machine *m, const struct wl_run *run, struct names **namesp)
+{
+	struct names *names = calloc(1, sizeof(*names));
+
+	if (names == NULL)
+		return (ENOMEM);
+	names->na_machine = m;
+	names->na_run = run;
+	names_walk(names);
+	names_walk_pv(names);
+	return (names_complete(names, namesp));
+}
+
+int
+names_create_sim(struct sim *sim, struct names **namesp)
+{
+	struct names *names = calloc(1, sizeof(*names));
+
+	if (names == NULL)
+		return (ENOMEM);
+	names_walk_sim(names, sim);
+	return (names_complete(names, namesp));
 }
 
 void

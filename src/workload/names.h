@@ -20,6 +20,7 @@
 
 struct machine;
 struct names;
+struct sim;
 struct wl_run;
 
 struct name {
@@ -34,6 +35,8 @@ struct name {
  */
 int names_create(
     struct machine *m, const struct wl_run *run, struct names **namesp);
+/* Threads and locks of a sim that belongs to no machine. */
+int names_create_sim(struct sim *sim, struct names **namesp);
 /* Accepts NULL. */
 void names_destroy(struct names *names);
 

@@ -75,6 +75,7 @@ int names_number(const struct names *names, const void *p, const char *kind);
 
 /* names_walk.c, names_pv.c: what a machine has. */
 void names_walk(struct names *names);
+void names_walk_sim(struct names *names, struct sim *sim);
 void names_walk_pv(struct names *names);
 
 /* names_page.c: the page array, and memory itself. */

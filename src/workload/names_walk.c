@@ -248,9 +248,9 @@ walk_thread(struct thread *td, void *arg)
 }
 
 static void
-walk_locks(struct names *names)
+walk_locks(struct names *names, const struct sim *sim)
 {
-	struct lock_env *le = names->na_machine->ma_sim->sim_locks;
+	struct lock_env *le = sim->sim_locks;
 	const struct turnstile *ts;
 
 	add_row(names, le->le_chains, TC_TABLESIZE, sizeof(le->le_chains[0]),
@@ -370,14 +370,20 @@ walk_run(struct names *names, const struct wl_run *run)
 }
 
 void
+names_walk_sim(struct names *names, struct sim *sim)
+{
+	names_add_one(names, sim, sizeof(*sim), "sim", -1, NULL);
+	sim_thread_foreach(sim, walk_thread, names);
+	walk_locks(names, sim);
+}
+
+void
 names_walk(struct names *names)
 {
 	struct machine *m = names->na_machine;
 
 	names_add_one(names, m, sizeof(*m), "machine", -1, machine_fields);
-	names_add_one(names, m->ma_sim, sizeof(*m->ma_sim), "sim", -1, NULL);
-	sim_thread_foreach(m->ma_sim, walk_thread, names);
-	walk_locks(names);
+	names_walk_sim(names, m->ma_sim);
 	walk_phys(names);
 	walk_pmaps(names);
 	if (names->na_run != NULL)

@@ -134,8 +134,8 @@ void xs_fail(struct xs_run *run, const char *fmt, ...)
 void *xs_alloc(struct xs_run *run, size_t size);
 
 /*
- * What lies at addr, if it is memory of xs_alloc() or a thread: "memory 1 + 0x40".
- * Returns false, and leaves buf alone, if it is not.
+ * Which memory of xs_alloc() lies at addr: "memory 1 + 0x40", the first being 1.
+ * Returns false, and leaves buf alone, if none does.
  */
 bool xs_name(const struct xs_run *run, uintptr_t addr, char *buf, size_t size);
 

@@ -105,13 +105,6 @@ xs_name(const struct xs_run *run, uintptr_t addr, char *buf, size_t size)
 			return (true);
 		}
 	}
-	for (unsigned i = 0; i < run->xr_nthreads; i++) {
-		if (addr - (uintptr_t)run->xr_td[i] < sizeof(*run->xr_td[i])) {
-			(void)snprintf(buf, size, "thread T%u + %#jx", i + 1,
-			    (uintmax_t)(addr - (uintptr_t)run->xr_td[i]));
-			return (true);
-		}
-	}
 	return (false);
 }
 
