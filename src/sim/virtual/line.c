@@ -193,36 +193,35 @@ is_read(enum line_op op)
 	return (op == LINE_READ || op == LINE_ATOMIC_READ);
 }
 
-/* How long after the request a line that takes ps is not for others. */
+/*
+ * How long after the request a line that takes ps is not for others: until it is
+ * there, and then as long as its new owner keeps it.
+ */
 static uint64_t
-busy_for(enum line_op op, uint64_t ps)
+busy_for(enum line_op op, const struct line_miss *miss)
 {
 	const struct preset *pr = line_model.lm_preset;
 	uint64_t busy =
 	    is_read(op) ? pr->pr_occupancy_read_ps : pr->pr_occupancy_write_ps;
 
-	return (busy == 0 ? ps : busy);
-}
-
-/* The part of that in which its owner still has it. */
-static uint64_t
-held_for(uint64_t ps)
-{
-	return (ps * line_model.lm_preset->pr_line_hold_permille / 1000);
+	if (busy != 0)
+		return (busy);
+	if (miss->lm_memory || miss->lm_from == VD_CORE)
+		return (miss->lm_ps);
+	return (miss->lm_ps * 1000 / (1000 - pr->pr_line_hold_permille));
 }
 
 /*
- * A request travels for a part of the time, pr_line_hold, and the owner of the
- * line goes on with it.  That shows where the line is asked for as soon as it has
- * changed hands: then its owner has it for that long, and those who wait get it in
- * the order in which they ask, each as long after the one before as a transfer
- * takes.  True: vc has waited for its turn; the access is to be tried again.
+ * Where a core keeps a line that has come for a while (pr_line_hold), it goes on
+ * with it until then, and those who wait get it in the order in which they ask, one
+ * transfer after the other.  True: vc has waited for its turn; the access is to be
+ * tried again.
  */
 static bool
 stand_in_line(struct vcpu *vc, struct line *ln, enum line_op op,
     const struct line_look *lk)
 {
-	uint64_t ps;
+	struct line_miss miss = { 0, VD_CLUSTER, false };
 
 	if (line_model.lm_preset->pr_line_hold_permille == 0 ||
 	    op == LINE_WRITE || op == LINE_ATOMIC_WRITE || !lk->lk_others ||
@@ -233,10 +232,10 @@ stand_in_line(struct vcpu *vc, struct line *ln, enum line_op op,
 		drain(vc);
 	if (ln->ln_free_ps <= vc->vc_clock_ps)
 		return (false);
-	ps = line_model.lm_cost[is_read(op) ? lk->lk_near : lk->lk_far];
+	miss.lm_ps = line_model.lm_cost[is_read(op) ? lk->lk_near : lk->lk_far];
 	vc->vc_granted = ln;
-	vc->vc_queued_ps = ln->ln_free_ps + held_for(ps) - vc->vc_clock_ps;
-	ln->ln_free_ps += busy_for(op, ps);
+	vc->vc_queued_ps = ln->ln_free_ps - vc->vc_clock_ps;
+	ln->ln_free_ps += busy_for(op, &miss);
 	pass(vc, VT_QUEUE, vc->vc_queued_ps);
 	return (true);
 }
@@ -265,14 +264,13 @@ pay(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op,
 			start = ln->ln_free_ps;
 			pass(vc, VT_QUEUE, queue);
 		}
-		pass(vc, time_of(miss->lm_from),
-		    miss->lm_ps - (granted ? held_for(miss->lm_ps) : 0));
+		pass(vc, time_of(miss->lm_from), miss->lm_ps);
 	}
 	if (op == LINE_RMW)
 		vc->vc_rmw_end_ps = vc->vc_clock_ps;
 	vc->vc_granted = NULL;
 	if (!granted)
-		ln->ln_free_ps = start + busy_for(op, miss->lm_ps);
+		ln->ln_free_ps = start + busy_for(op, miss);
 	vstat_miss(&ln->ln_stat, addr, vc->vc_id, miss->lm_from,
 	    miss->lm_memory, op != LINE_READ && op != LINE_ATOMIC_READ,
 	    vc->vc_clock_ps - before, queue);

@@ -36,9 +36,11 @@
  * waits first: that is queueing, and why a line that many CPUs write is slower
  * than any of its transfers.
  *
- * Its owner, though, goes on with it while the request travels, the share
- * pr_line_hold of that time (0: it loses the line at once): two cores that add to a
- * line do so several times for each transfer.
+ * What is measured between two CPUs that both want a line all the time has two
+ * parts: the line's way, and the time for which a core that has just got it goes on
+ * with it, pr_line_hold of the whole (0: none).  So a line that nobody else wants
+ * comes in the first part alone, and two cores that add to a line do so several
+ * times for each transfer.
  *
  * An RMW overlaps with what the core has done since the last one, as far as
  * pr_rmw_overlap says.

@@ -99,6 +99,10 @@ line_begin(const struct preset *pr, struct vcpu *cpus, unsigned ncpus)
 	lm->lm_cost[VD_CLUSTER] = pr->pr_line_cluster_ps;
 	lm->lm_cost[VD_SOCKET] = pr->pr_line_socket_ps;
 	lm->lm_cost[VD_REMOTE] = pr->pr_line_remote_ps;
+	/* What is left of a transfer without the time that the owner keeps it. */
+	for (enum vstat_dist d = VD_CLUSTER; d <= VD_REMOTE; d++)
+		lm->lm_cost[d] =
+		    lm->lm_cost[d] * (1000 - pr->pr_line_hold_permille) / 1000;
 	lm->lm_l1_units = stamp_units(pr->pr_l1_lines);
 	lm->lm_l2_units = stamp_units(pr->pr_l2_lines);
 	lm->lm_llc_units = stamp_units(pr->pr_llc_lines / lm->lm_sharing_llc);

@@ -62,9 +62,9 @@ enum preset_unit {
 	    "line from another cluster of the socket")                         \
 	X(pr_line_remote_ps, "line_remote", PRESET_NS, 0, 10000000,            \
 	    "line from another socket")                                        \
-	X(pr_line_hold_permille, "line_hold", PRESET_FACTOR, 0, 100000,        \
-	    "time for which a core keeps a line that it has fetched to write," \
-	    " in times what fetching took")                                    \
+	X(pr_line_hold_permille, "line_hold", PRESET_FACTOR, 0, 900,           \
+	    "of the time between two CPUs, in which a core keeps a line that " \
+	    "it has just got, although others wait")                           \
 	X(pr_dram_local_ps, "dram_local", PRESET_NS, 0, 10000000,              \
 	    "line from the memory of the own socket")                          \
 	X(pr_dram_remote_ps, "dram_remote", PRESET_NS, 0, 10000000,            \
