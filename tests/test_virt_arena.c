@@ -121,6 +121,10 @@ extents_are_reused_and_zero(void **state)
 	assert_ptr_equal(d, a + 3 * 4096);
 	assert_true(is_zero(d, 7 * 4096));
 	assert_true(shadow_is_zero(d, 7 * 4096));
+	/* And with what comes after it. */
+	arena_put(c, 1 << 20);
+	arena_put(c + (1 << 20), 9 * 4096);
+	assert_ptr_equal(arena_get(1 << 30, 0), c);
 }
 
 static void
