@@ -42,26 +42,25 @@ spy_clock_ns(struct sim *sim)
 static void
 spy_on_wlock(void (*fn)(struct shared *s, unsigned nth))
 {
-	memset(&spied, 0, sizeof(spied));
 	spy_calls = 0;
 	spy_ops = sim_real_ops;
 	spy_ops.so_spin = spy_spin;
 	spy_ops.so_clock_ns = spy_clock_ns;
 	lt_setup(&spy_lt, &spy_ops, 2, false);
 	spy_lt.lt_sim->sim_oversubscribed = false; /* on any host */
-	rw_init(&spied.s_rw, "test", 0);
+	shared_init(&spied, &rw_api_rwlock);
 	rw_rlock(&spied.s_rw);
 	spy_fn = fn;
 	rw_wlock(&spied.s_rw);
 	spy_fn = NULL;
 	assert_true(rw_wowned(&spied.s_rw));
-	assert_true((word(&spied.s_rw) & RW_LOCK_WRITE_SPINNER) == 0);
+	assert_true((word(&spied) & RW_LOCK_WRITE_SPINNER) == 0);
 }
 
 static void
 spy_end(void)
 {
-	assert_true(word(&spied.s_rw) == 0);
+	assert_true(word(&spied) == 0);
 	rw_destroy(&spied.s_rw);
 	lt_teardown(&spy_lt);
 }
@@ -71,11 +70,10 @@ leave_in_the_third_pause(struct shared *s, unsigned nth)
 {
 	switch (nth) {
 	case 1:
-		assert_true(word(&s->s_rw) == RW_ONE_READER);
+		assert_true(word(s) == RW_ONE_READER);
 		break;
 	case 2:
-		assert_true(
-		    word(&s->s_rw) == (RW_ONE_READER | RW_LOCK_WRITE_SPINNER));
+		assert_true(word(s) == (RW_ONE_READER | RW_LOCK_WRITE_SPINNER));
 		lt_run(&spy_lt, 1, try_read, s);
 		assert_false(s->s_result);
 		rw_rlock(&s->s_rw); /* who reads may read again */
@@ -83,7 +81,7 @@ leave_in_the_third_pause(struct shared *s, unsigned nth)
 	case 3:
 		rw_runlock(&s->s_rw);
 		rw_runlock(&s->s_rw);
-		assert_true(word(&s->s_rw) == RW_LOCK_WRITE_SPINNER);
+		assert_true(word(s) == RW_LOCK_WRITE_SPINNER);
 		/* Free, but not for readers. */
 		lt_run(&spy_lt, 1, try_read, s);
 		assert_false(s->s_result);
@@ -112,7 +110,7 @@ barge_in_the_second_pause(struct shared *s, unsigned nth)
 	lt_run(&spy_lt, 1, try_write, s);
 	assert_true(s->s_result);
 	/* It took the spinner's bit along. */
-	assert_true(word(&s->s_rw) == 0);
+	assert_true(word(s) == 0);
 	assert_true(rw_try_rlock(&s->s_rw));
 	rw_runlock(&s->s_rw);
 }
@@ -137,8 +135,7 @@ block_a_reader_in_the_second_pause(struct shared *s, unsigned nth)
 	lt_await_blocked(&spy_lth, &s->s_rw.rw_lock);
 	rw_runlock(&s->s_rw);
 	/* The last reader leaves whom it saw waiting to the spinner. */
-	assert_true(
-	    word(&s->s_rw) == (RW_LOCK_WRITE_SPINNER | RW_LOCK_READ_WAITERS));
+	assert_true(word(s) == (RW_LOCK_WRITE_SPINNER | RW_LOCK_READ_WAITERS));
 }
 
 static void
@@ -146,7 +143,7 @@ readers_left_to_the_spinner_are_woken_by_its_release(void **state)
 {
 	(void)state;
 	spy_on_wlock(block_a_reader_in_the_second_pause);
-	assert_true((word(&spied.s_rw) & RW_LOCK_READ_WAITERS) != 0);
+	assert_true((word(&spied) & RW_LOCK_READ_WAITERS) != 0);
 	rw_wunlock(&spied.s_rw);
 	lt_join(&spy_lth);
 	spy_end();
@@ -165,7 +162,7 @@ release_once_blocked(void *arg, unsigned i)
 	while (atomic_load_explicit(&spy_lt.lt_td->td_blocked_on,
 		   memory_order_relaxed) != &s->s_rw.rw_lock)
 		(void)sched_yield();
-	s->s_b = word(&s->s_rw);
+	s->s_b = word(s);
 	rw_runlock(&s->s_rw);
 }
 
