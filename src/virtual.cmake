@@ -73,7 +73,8 @@ set(virtual_sources
   sim/virtual/world_cpu.c
   sim/virtual/world_explore.c
   sim/virtual/world_stuck.c
-  sim/virtual/world_wait.c)
+  sim/virtual/world_wait.c
+  sim/virtual/world_watch.c)
 
 get_target_property(virtual_library pmapsim SOURCES)
 # Sources of a header set are not listed here; loans by platform are.

@@ -60,10 +60,21 @@ target_compile_definitions(virt_entry_instrumented PRIVATE ENTRY_POINTS_16)
 pmapsim_test_virtual(virt_entry SOURCES
   $<TARGET_OBJECTS:virt_entry_plain> $<TARGET_OBJECTS:virt_entry_instrumented>)
 
+# Programs to be explored, as the model is compiled.
+add_library(explore_bodies OBJECT explore_bodies.c)
+pmapsim_flags(explore_bodies)
+target_compile_definitions(explore_bodies PRIVATE PMAPSIM_VIRTUAL)
+target_compile_options(explore_bodies PRIVATE ${PMAPSIM_VIRTUAL_FLAGS})
+target_include_directories(explore_bodies PRIVATE
+  ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+pmapsim_test_virtual(virt_explore TIMEOUT 60 SOURCES
+  $<TARGET_OBJECTS:explore_bodies>)
+
 pmapsim_test_virtual(virt_line)
 pmapsim_test_virtual(virt_rcu)
 pmapsim_test_virtual(virt_sim)
 pmapsim_test_virtual(virt_stuck)
+pmapsim_test_virtual(virt_watch)
 pmapsim_test_virtual(virt_world)
 
 add_test(NAME unit.virt_symbols

@@ -67,20 +67,21 @@ take_turns(struct sim *sim, uint64_t now)
 	return (now);
 }
 
-bool
-lock_delay_seen(struct lock_delay *ld, uint64_t seen)
+/* A round; the units of it, or 0: the caller had better block or yield. */
+static unsigned
+next_delay(struct lock_delay *ld, uint64_t seen)
 {
 	struct sim *sim = ld->ld_sim;
 	uint64_t now;
 
 	if (!spinning_helps(sim))
-		return (false);
+		return (0);
 	now = sim_clock_ns(sim);
 	if (ld->ld_deadline_ns == 0) {
 		now = take_turns(sim, now);
 		ld->ld_deadline_ns = now + LOCK_DELAY_BUDGET_NS;
 	} else if (now >= ld->ld_deadline_ns) {
-		return (false);
+		return (0);
 	} else if (seen != ld->ld_seen) {
 		ld->ld_delay_ns *= 2;
 		if (ld->ld_delay_ns < LOCK_DELAY_BUSY_NS)
@@ -89,16 +90,34 @@ lock_delay_seen(struct lock_delay *ld, uint64_t seen)
 			ld->ld_delay_ns = LOCK_DELAY_MAX_NS;
 	}
 	ld->ld_seen = seen;
-	/* One call, at least one unit. */
-	sim->sim_ops->so_spin(
-	    sim, (unsigned)(ld->ld_delay_ns / sim->sim_spin_ns) + 1);
-	return (true);
+	/* For one call, and at least one unit. */
+	return ((unsigned)(ld->ld_delay_ns / sim->sim_spin_ns) + 1);
+}
+
+bool
+lock_delay_seen(struct lock_delay *ld, uint64_t seen)
+{
+	unsigned n = next_delay(ld, seen);
+
+	if (n != 0)
+		sim_spin_until(ld->ld_sim, n, ld->ld_deadline_ns);
+	return (n != 0);
+}
+
+bool
+lock_delay_round(struct lock_delay *ld, uint64_t seen)
+{
+	unsigned n = next_delay(ld, seen);
+
+	if (n != 0)
+		ld->ld_sim->sim_ops->so_spin(ld->ld_sim, n);
+	return (n != 0);
 }
 
 bool
 lock_delay(struct lock_delay *ld)
 {
-	return (lock_delay_seen(ld, ld->ld_seen + 1));
+	return (lock_delay_round(ld, ld->ld_seen + 1));
 }
 
 uint64_t

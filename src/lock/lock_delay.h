@@ -106,9 +106,13 @@ lock_delay_init(struct lock_delay *ld, struct sim *sim)
 
 /*
  * Wait a little; seen is the word, as it was just read.  False at once when the
- * caller had better block or yield.
+ * caller had better block or yield.  The caller does nothing between two calls but
+ * look at memory; where time is virtual, rounds that find nothing new are one.
  */
 bool lock_delay_seen(struct lock_delay *ld, uint64_t seen);
+
+/* The same, for who counts rounds, or does something in them. */
+bool lock_delay_round(struct lock_delay *ld, uint64_t seen);
 
 /* The same, for who has no word to show: the delay doubles. */
 bool lock_delay(struct lock_delay *ld);

@@ -163,7 +163,7 @@ spin_for_readers(_Atomic uint64_t *word, uint64_t v, struct lock_delay *ld,
 {
 	uint64_t n = rw_readers(v);
 
-	if (++*rounds > RW_READER_ROUNDS || !lock_delay_seen(ld, v))
+	if (++*rounds > RW_READER_ROUNDS || !lock_delay_round(ld, v))
 		return (false);
 	if ((v & RW_LOCK_WRITE_SPINNER) == 0) {
 		/* Relaxed: it only keeps readers out. */
@@ -256,7 +256,7 @@ rw_word_rlock_hard(
 			if (owner_runs(v) && lock_delay_seen(&ld, v))
 				continue;
 		} else if (++rounds <= RW_READER_ROUNDS &&
-		    lock_delay_seen(&ld, v)) {
+		    lock_delay_round(&ld, v)) {
 			continue;
 		}
 

@@ -229,6 +229,13 @@ struct sim_ops {
 	void (*so_waits)(struct thread *td, const char *name);
 	/* td has taken the lock at key exclusively, after a wait or at once. */
 	void (*so_owns)(struct thread *td, const char *name, const void *key);
+	/*
+	 * As so_spin; and until deadline_ns the caller does nothing but look at
+	 * memory, find it unchanged, and call this again with the same n.  Who can
+	 * tell that it would passes several rounds at once.
+	 */
+	void (*so_spin_until)(
+	    struct sim *sim, unsigned n, uint64_t deadline_ns);
 	/* CPUs that there are for a machine's; NULL: those of the host. */
 	unsigned (*so_ncpus)(void);
 };
@@ -304,6 +311,15 @@ static inline uint64_t
 sim_clock_ns(struct sim *sim)
 {
 	return (sim->sim_ops->so_clock_ns(sim));
+}
+
+static inline void
+sim_spin_until(struct sim *sim, unsigned n, uint64_t deadline_ns)
+{
+	if (sim->sim_ops->so_spin_until != NULL)
+		sim->sim_ops->so_spin_until(sim, n, deadline_ns);
+	else
+		sim->sim_ops->so_spin(sim, n);
 }
 
 static inline void

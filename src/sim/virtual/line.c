@@ -303,6 +303,14 @@ hit(struct vcpu *vc, enum line_op op)
 	}
 }
 
+/* Those who wait for that are told, before time passes. */
+static void
+wrote(const struct vcpu *vc, struct line *ln)
+{
+	if (__predict_false((ln->ln_flags & LINE_WATCHED) != 0))
+		world_written(vc, ln);
+}
+
 /* A load that finds the line in the core's L1 or L2. */
 static void
 load_mine(struct vcpu *vc, struct line *ln, uintptr_t addr,
@@ -334,6 +342,7 @@ store_mine(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op,
 		    op == LINE_RMW)
 			pass(vc, VT_LOCAL, line_model.lm_preset->pr_l2_hit_ps);
 	}
+	wrote(vc, ln);
 	hit(vc, op);
 	line_take(ln, vc, LINE_MODIFIED);
 }
@@ -344,6 +353,8 @@ from_sibling(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op)
 {
 	struct line_miss miss = { line_model.lm_cost[VD_CORE], VD_CORE, false };
 
+	if (!is_read(op))
+		wrote(vc, ln);
 	pay(vc, ln, addr, op, &miss);
 	line_take(ln, vc, is_read(op) ? LINE_EXCLUSIVE : LINE_MODIFIED);
 }
@@ -383,6 +394,7 @@ store_miss(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op,
 			miss.lm_from = lk->lk_far;
 		}
 	}
+	wrote(vc, ln);
 	pay(vc, ln, addr, op, &miss);
 	fill(vc);
 	line_take(ln, vc, LINE_MODIFIED);
@@ -406,6 +418,10 @@ line_access(struct vcpu *vc, uintptr_t addr, enum line_op op)
 	/* The most frequent, without a question. */
 	if (ln->ln_share[0] == vc->vc_tag &&
 	    (is_read(op) || ln->ln_state == LINE_MODIFIED)) {
+		if (op == LINE_ATOMIC_READ)
+			world_watch_line(vc, ln);
+		else
+			vc->vc_watch.w_else = true;
 		hit(vc, op);
 		return (true);
 	}
@@ -415,16 +431,21 @@ line_access(struct vcpu *vc, uintptr_t addr, enum line_op op)
 	    line_tag_cpu(lk.lk_tag) != vc->vc_id) {
 		if (!world_my_turn(vc))
 			goto later;
+		vc->vc_watch.w_else = true;
 		from_sibling(vc, ln, addr, op);
 	} else if (mine && is_read(op)) {
+		if (op == LINE_ATOMIC_READ)
+			world_watch_line(vc, ln);
 		load_mine(vc, ln, addr, &lk);
 	} else if (mine && !lk.lk_others) {
+		vc->vc_watch.w_else = true;
 		store_mine(vc, ln, addr, op, &lk);
 	} else {
 		if (!world_my_turn(vc))
 			goto later;
 		if (stand_in_line(vc, ln, op, &lk))
 			goto later;
+		vc->vc_watch.w_else = true;
 		if (is_read(op))
 			load_miss(vc, ln, addr, op, &lk);
 		else
@@ -435,6 +456,15 @@ line_access(struct vcpu *vc, uintptr_t addr, enum line_op op)
 later:
 	vc->vc_accesses--;
 	return (false);
+}
+
+bool
+line_is_here(const struct line *ln, const struct vcpu *vc)
+{
+	struct line_look lk;
+
+	line_look(ln, vc, &lk);
+	return (lk.lk_mine && lk.lk_age <= line_model.lm_l2_units);
 }
 
 void

@@ -82,8 +82,8 @@ enum line_state {
 #define LINE_MANY   0xff /* ln_nshare: there is an array */
 
 /* ln_flags */
-#define LINE_SILENT 0x01 /* accesses cost nothing and are not recorded */
-#define LINE_DIRTY  0x02 /* memory is older */
+#define LINE_SILENT  0x01 /* accesses cost nothing and are not recorded */
+#define LINE_WATCHED 0x02 /* a CPU spins until it is written */
 
 /* One CPU has it: its number plus 1, and the stamp of its core above. */
 typedef uint32_t line_tag;
@@ -138,6 +138,9 @@ bool line_access(struct vcpu *vc, uintptr_t addr, enum line_op op);
 
 /* Wait for the store buffer; a full fence. */
 void line_fence(struct vcpu *vc);
+
+/* Has vc's core the line in its own caches? */
+bool line_is_here(const struct line *ln, const struct vcpu *vc);
 
 /* Accesses to [p, p + size) are the program's own business, or no longer. */
 void line_silence(const void *p, size_t size, bool silent);

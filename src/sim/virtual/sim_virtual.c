@@ -75,7 +75,10 @@ word_swap(_Atomic uint32_t *word, uint32_t expected, uint32_t v)
 static uint64_t
 virtual_clock_ns(struct sim *sim)
 {
+	struct vcpu *vc = virt_world.vw_cpu;
+
 	(void)sim;
+	vc->vc_watch.w_clock_ps = vc->vc_clock_ps - vc->vc_watch.w_end_ps;
 	return (world_now_ps() / 1000);
 }
 
@@ -311,6 +314,13 @@ virtual_spin(struct sim *sim, unsigned n)
 }
 
 static void
+virtual_spin_until(struct sim *sim, unsigned n, uint64_t deadline_ns)
+{
+	(void)sim;
+	world_spin_until(n, deadline_ps(deadline_ns));
+}
+
+static void
 virtual_yield(struct sim *sim)
 {
 	(void)sim;
@@ -480,6 +490,7 @@ const struct sim_ops sim_virtual_ops = {
 	.so_untimed = virtual_untimed,
 	.so_waits = virtual_waits,
 	.so_owns = virtual_owns,
+	.so_spin_until = virtual_spin_until,
 	.so_ncpus = virtual_ncpus,
 };
 

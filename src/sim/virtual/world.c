@@ -271,7 +271,7 @@ world_pass(enum vstat_time what, uint64_t ps)
 {
 	struct vfiber *fb = virt_world.vw_fiber;
 	struct vcpu *vc = virt_world.vw_cpu;
-	uint64_t left, n;
+	uint64_t n;
 
 	world_account(vc);
 	fb->fb_left_ps = ps;
@@ -282,16 +282,15 @@ world_pass(enum vstat_time what, uint64_t ps)
 			n = 0;
 		else if (n > vc->vc_event_ps - vc->vc_clock_ps)
 			n = vc->vc_event_ps - vc->vc_clock_ps;
-		left = fb->fb_left_ps -= n;
+		fb->fb_left_ps -= n;
 		vc->vc_from_ps = vc->vc_clock_ps;
 		vc->vc_clock_ps += n;
 		vc->vc_mark_ps = vc->vc_clock_ps;
 		if (!world_my_turn(vc))
 			world_schedule();
 		vc->vc_from_ps = VIRT_NEVER;
-		/* Who was preempted meanwhile has not had all of it. */
-		n -= fb->fb_left_ps - left;
-		vstat_time(&fb->fb_stat, what, n);
+		vstat_time(&fb->fb_stat, what, n - fb->fb_stolen_ps);
+		fb->fb_stolen_ps = 0;
 	} while (fb->fb_left_ps > 0);
 }
 

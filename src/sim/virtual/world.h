@@ -77,6 +77,7 @@ struct vfiber {
 	bool fb_timed_out;
 
 	struct thread *fb_td;    /* last attached, or NULL */
+	uint64_t fb_stolen_ps;   /* of what it was charged, and has not had */
 	uint64_t fb_since_ps;    /* blocked or ready since */
 	uint64_t fb_ready_ps;    /* may have its CPU from then on */
 	uint64_t fb_deadline_ps; /* VIRT_NEVER: none */
@@ -95,6 +96,23 @@ struct vfiber {
 	struct vstat_fiber fb_stat;
 };
 _Static_assert(offsetof(struct vfiber, fb_td) == 64, "a switch needs one line");
+
+/*
+ * What a CPU has looked at since its fiber spun last: world_watch.c.  Times are from
+ * the end of that spin on.
+ */
+#define WATCH_LINES 2
+struct vwatch {
+	const struct vfiber *w_fiber;
+	struct line *w_lines[WATCH_LINES];
+	uint64_t w_at_ps[WATCH_LINES]; /* the first look at each */
+	uint64_t w_clock_ps;           /* the last look at the clock */
+	uint64_t w_end_ps;             /* when that spin ended */
+	uint64_t w_body_ps;            /* of the round before */
+	uint64_t w_n;
+	unsigned w_nlines;
+	bool w_else; /* it has done something else as well */
+};
 
 /* One CPU.  The first line is what an access needs. */
 struct vcpu {
@@ -131,6 +149,7 @@ struct vcpu {
 	unsigned vc_nsiblings;
 	uint64_t vc_stream[4]; /* lines that are foreseen */
 	unsigned vc_stream_at;
+	struct vwatch vc_watch;
 };
 
 /*
@@ -297,6 +316,32 @@ world_now_ps(void)
 
 /* n units of a spin loop. */
 void world_spin(uint64_t n);
+
+/*
+ * The same, as part of a loop that ends when memory changes, or by its own look at
+ * the clock at deadline_ps: rounds that find nothing new are passed at once.
+ */
+void world_spin_until(uint64_t n, uint64_t deadline_ps);
+/* vc, which is about to write the line, has watchers. */
+void world_written(const struct vcpu *vc, struct line *ln);
+
+/* An atomic load by vc, now, that found the line in its own cache. */
+static inline void
+world_watch_line(struct vcpu *vc, struct line *ln)
+{
+	struct vwatch *w = &vc->vc_watch;
+
+	for (unsigned i = 0; i < w->w_nlines; i++) {
+		if (w->w_lines[i] == ln)
+			return;
+	}
+	if (w->w_nlines == WATCH_LINES) {
+		w->w_else = true;
+		return;
+	}
+	w->w_lines[w->w_nlines] = ln;
+	w->w_at_ps[w->w_nlines++] = vc->vc_clock_ps - w->w_end_ps;
+}
 
 /* A fiber on CPU cpu that calls fn(arg).  Returns 0 or ENOMEM. */
 int

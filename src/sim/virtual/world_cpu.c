@@ -42,6 +42,7 @@ set_busy(const struct vcpu *vc, bool busy)
 		else
 			sibling->vc_busy--;
 		vcpu_costs(sibling);
+		world_disturbed(sibling, vc);
 	}
 }
 

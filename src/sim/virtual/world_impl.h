@@ -120,6 +120,9 @@ void world_mode(void);
 /* world_wait.c: fb, new or asleep, may run from ps on. */
 void world_ready(struct vfiber *fb, uint64_t ps);
 
+/* world_watch.c: hits of vc cost something else, as of now for its sibling. */
+void world_disturbed(const struct vcpu *vc, const struct vcpu *by);
+
 /*
  * world_explore.c: the same with a strategy.
  */

@@ -43,6 +43,8 @@ replan(struct vcpu *vc)
 			if (now_ps < vc->vc_clock_ps) {
 				vc->vc_fiber->fb_left_ps +=
 				    vc->vc_clock_ps - now_ps;
+				vc->vc_fiber->fb_stolen_ps +=
+				    vc->vc_clock_ps - now_ps;
 				vc->vc_clock_ps = now_ps;
 				vc->vc_mark_ps = now_ps;
 			}
