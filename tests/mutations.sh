@@ -84,6 +84,7 @@ explore_rows()
 gen2-portable-no-wake|src/lock/lock_gen2.c|/^gen2_unlock_slot/,/^}/s/if (__predict_false((v & GEN2_WAITERS) != 0)) {/if (false) {/
 gen2-portable-no-max|src/lock/lock_gen2.c|s/ || v > GEN2_MAX)) {/)) {/
 gen1-wrap-untold|src/lock/lock_gen1.c|s/if (__predict_false(v == UINT32_MAX))/if (false)/
+ts-lender-asks|src/lock/turnstile_pri.c|s/if (td->td_lent_to == NULL || !td->td_lends_exact)/if (true)/
 ts-key-late|src/lock/turnstile.c|/^turnstile_wait/,/^}/{/atomic_store_explicit(&td->td_blocked_on/{h;d;};/td->td_ts_nth++;/G;}
 rw-no-bit|src/lock/rw_word.c|s/next = v | RW_LOCK_WRITE_WAITERS;/next = v;/
 rw-no-privilege|src/lock/rw_word.c|s/bool again = false, reads = .*/bool again = false, reads = false;/
@@ -158,6 +159,7 @@ ts-books-stay|lend-exact|sparse/mtx8
 ts-chain-ends|lend-chain|sparse/mtx8
 ts-no-move|lend-chain|sparse/mtx8
 ts-key-late|lend-chain|sparse/mtx8
+ts-lender-asks|lend-suspect|sparse/gen2
 ts-stray-stays|-|what a host says of loans
 ts-suspect-keeps|-|threads that leave
 ts-late-waits|-|a wait that is too long

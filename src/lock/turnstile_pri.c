@@ -139,6 +139,20 @@ ts_book(struct turnstile *ts, struct thread *owner, bool *realp)
 }
 
 /*
+ * Who has the lock that td waits for, as the first?  One that lends to the owner
+ * knows, as long as the loan stands; other suspects come and go.  The chain is
+ * locked.
+ */
+static struct thread *
+owner_of_first(struct turnstile *ts, struct thread *td, unsigned *np)
+{
+	if (td->td_lent_to == NULL || !td->td_lends_exact)
+		return (ts->ts_owner_of(td, ts->ts_key, ts->ts_nth, np));
+	*np = 1;
+	return (td->td_lent_to);
+}
+
+/*
  * td got more urgent.  If it is blocked it moves up on its queue, and lends to
  * the owner of that lock; and so on.  No lock is held from one link to the next:
  * each finds the state as it is then, and a thread that was woken meanwhile
@@ -185,7 +199,7 @@ ts_propagate(struct thread *td)
 		raised = real = false;
 		n = 0;
 		if (ts_first(ts) == td)
-			owner = ts->ts_owner_of(td, key, ts->ts_nth, &n);
+			owner = owner_of_first(ts, td, &n);
 		if (owner != NULL)
 			raised = ts_book(ts, owner, &real);
 		/*

@@ -23,7 +23,7 @@
 #define PRI_HIGH 100
 #define PRI_TOP  90
 
-static const char *const designs[] = { "sparse/mtx8", "sparse/gen2",
+static const char *const designs[] = { "sparse/gen2", "sparse/mtx8",
 	"sparse/rwlock", NULL };
 static const char *const mtx8_designs[] = { "sparse/mtx8", NULL };
 static const char *const owner_designs[] = { "sparse/mtx8", "sparse/rwlock",
@@ -212,6 +212,59 @@ const struct xs_scenario xs_lend_chain = {
 	.xs_lock_only = true,
 	.xs_setup = setup,
 	.xs_body = body_chain,
+	.xs_check = check_all,
+};
+
+/*
+ * As before, with two locks; and the third thread tries the first lock, in vain, so
+ * that there are two suspects for a while, of whom one is the owner.
+ */
+static void
+body_suspect(struct xs_run *run, unsigned i)
+{
+	struct lend *le = run->xr_state;
+
+	thread_setpri(curthread(), pris[i]);
+	if (i > 0)
+		xs_flag_await(run, &le->le_flag[i == 3 ? 1 : 0]);
+	switch (i) {
+	case 0:
+		xs_lock(run, le->le_lock[0]);
+		xs_flag_set(&le->le_flag[0], 1);
+		while (pri_of(curthread()) != PRI_TOP)
+			run->xr_sim->sim_ops->so_yield(run->xr_sim);
+		xs_unlock(run, le->le_lock[0]);
+		break;
+	case 1:
+		xs_lock(run, le->le_lock[1]);
+		xs_flag_set(&le->le_flag[1], 1);
+		xs_lock(run, le->le_lock[0]);
+		xs_unlock(run, le->le_lock[0]);
+		xs_unlock(run, le->le_lock[1]);
+		break;
+	case 2:
+		for (unsigned n = 0; n < 2; n++) {
+			if (xs_trylock(run, le->le_lock[0]))
+				xs_unlock(run, le->le_lock[0]);
+		}
+		break;
+	default:
+		xs_lock(run, le->le_lock[1]);
+		xs_unlock(run, le->le_lock[1]);
+		break;
+	}
+}
+
+const struct xs_scenario xs_lend_suspect = {
+	.xs_name = "lend-suspect",
+	.xs_descr =
+	    "a loan is passed to the owner though another was suspected",
+	.xs_threads = 4,
+	.xs_designs = designs,
+	.xs_unfit = unfit_blocks,
+	.xs_lock_only = true,
+	.xs_setup = setup,
+	.xs_body = body_suspect,
 	.xs_check = check_all,
 };
 

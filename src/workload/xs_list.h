@@ -17,6 +17,7 @@
 	X(lend_exact)                                                          \
 	X(lend_back)                                                           \
 	X(lend_chain)                                                          \
+	X(lend_suspect)                                                        \
 	X(lend_order)                                                          \
 	X(lend_fifo)                                                           \
 	X(order_rumour)                                                        \
