@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "kern/kassert.h"
 #include "kern/sanitizer.h"
 #include "lock/leaf_lock.h"
 #include "lock/lock_profile.h"
@@ -219,6 +220,25 @@ lt_await_blocked(struct lt_thread *lth, const void *key)
 			&td->td_blocked_on, memory_order_relaxed) == key)
 			return;
 		(void)sched_yield();
+	}
+}
+
+static void
+panic_as_assertion(const char *file, int line, const char *msg)
+{
+	mock_assert(0, msg, file, line);
+}
+
+void
+lt_mock_panics(bool on)
+{
+	static panic_handler_fn *saved;
+
+	if (on) {
+		saved = panic_handler;
+		panic_handler = panic_as_assertion;
+	} else {
+		panic_handler = saved;
 	}
 }
 

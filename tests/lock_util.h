@@ -71,6 +71,9 @@ void lt_await_blocked(struct lt_thread *lth, const void *key);
 int lt_pri(struct thread *td);
 int lt_await_pri(struct thread *td, int expected);
 
+/* Make panics what expect_assert_failure() expects; or no longer. */
+void lt_mock_panics(bool on);
+
 /* PMAPSIM_SEED or a fixed number; printed. */
 uint64_t lt_seed(void);
 /* A small generator (splitmix64). */

@@ -216,21 +216,14 @@ padded_mutex_has_its_line_alone(void **state)
 }
 
 static void
-panic_in_test(const char *file, int line, const char *msg)
-{
-	mock_assert(0, msg, file, line);
-}
-
-static void
 misuse_panics_with_invariants(void **state)
 {
-	panic_handler_fn *saved = panic_handler;
 	static struct shared s;
 
 	(void)state;
 	if (!INVARIANTS_ENABLED)
 		skip();
-	panic_handler = panic_in_test;
+	lt_mock_panics(true);
 	mtx_init(&s.s_mtx, "test", 0);
 	expect_assert_failure(mtx_unlock(&s.s_mtx));
 	mtx_lock(&s.s_mtx);
@@ -243,7 +236,7 @@ misuse_panics_with_invariants(void **state)
 	mtx_init(&s.s_mtx, "test", 0);
 	expect_assert_failure(mtx_lock(&s.s_mtx));
 	sim_thread_switch(lt.lt_td);
-	panic_handler = saved;
+	lt_mock_panics(false);
 }
 
 int

@@ -694,12 +694,6 @@ relaxed_main(void)
 }
 
 static void
-panic_in_test(const char *file, int line, const char *msg)
-{
-	mock_assert(0, msg, file, line);
-}
-
-static void
 misuse_panics(void)
 {
 	word_make();
@@ -718,17 +712,16 @@ static void
 misuse_panics_with_invariants(void **state)
 {
 	static const char *const names[] = { "rwlock", "mtx8", "gen2", "gen1" };
-	panic_handler_fn *saved = panic_handler;
 
 	(void)state;
 	if (!INVARIANTS_ENABLED)
 		skip();
-	panic_handler = panic_in_test;
+	lt_mock_panics(true);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		ops = pv_lock_ops_lookup(names[i]);
 		misuse_panics();
 	}
-	panic_handler = saved;
+	lt_mock_panics(false);
 }
 
 /* What is detected in every build, by a lock that knows its owner. */
@@ -776,8 +769,9 @@ an_owner_is_told_from_others_in_every_build(void **state)
 		ops = pv_lock_ops_lookup(names[i]);
 		word_make();
 		lock();
-		panic_handler = panic_in_test;
+		lt_mock_panics(true);
 		expect_assert_failure(ops->plo_lock(word));
+		lt_mock_panics(false);
 		panic_handler = panic_in_worker;
 		/* Relaxed: no thread is there. */
 		atomic_store_explicit(&escaped, 0, memory_order_relaxed);
@@ -795,17 +789,15 @@ an_owner_is_told_from_others_in_every_build(void **state)
 static void
 gen2_is_not_destroyed_while_held(void **state)
 {
-	panic_handler_fn *saved = panic_handler;
-
 	(void)state;
 	ops = pv_lock_ops_lookup("gen2");
 	if (ops->plo_destroy == NULL)
 		skip(); /* without invariants headers are not looked at */
 	word_make();
 	lock();
-	panic_handler = panic_in_test;
+	lt_mock_panics(true);
 	expect_assert_failure(ops->plo_destroy(word));
-	panic_handler = saved;
+	lt_mock_panics(false);
 	unlock(false);
 	word_unmake();
 }

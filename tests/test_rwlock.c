@@ -144,21 +144,14 @@ assertions_know_the_state(void **state)
 }
 
 static void
-panic_in_test(const char *file, int line, const char *msg)
-{
-	mock_assert(0, msg, file, line);
-}
-
-static void
 misuse_panics_with_invariants(void **state)
 {
-	panic_handler_fn *saved = panic_handler;
 	static struct shared s;
 
 	(void)state;
 	if (!INVARIANTS_ENABLED)
 		skip();
-	panic_handler = panic_in_test;
+	lt_mock_panics(true);
 	rw_init(&s.s_rw, "test", 0);
 	expect_assert_failure(rw_wunlock(&s.s_rw));
 	expect_assert_failure(rw_runlock(&s.s_rw));
@@ -187,7 +180,7 @@ misuse_panics_with_invariants(void **state)
 	rw_wunlock(&s.s_rw);
 	expect_assert_failure(rw_wunlock(&s.s_rw));
 	rw_destroy(&s.s_rw);
-	panic_handler = saved;
+	lt_mock_panics(false);
 }
 
 int

@@ -93,21 +93,14 @@ assertions_know_the_state(void **state)
 }
 
 static void
-panic_in_test(const char *file, int line, const char *msg)
-{
-	mock_assert(0, msg, file, line);
-}
-
-static void
 misuse_panics_with_invariants(void **state)
 {
-	panic_handler_fn *saved = panic_handler;
 	static struct shared s;
 
 	(void)state;
 	if (!INVARIANTS_ENABLED)
 		skip();
-	panic_handler = panic_in_test;
+	lt_mock_panics(true);
 	sx_init(&s.s_sx, "test", 0);
 	assert_int_equal(s.s_sx.lock_object.lo_flags & LO_CLASSMASK, LC_SX);
 	expect_assert_failure(sx_xunlock(&s.s_sx));
@@ -121,7 +114,7 @@ misuse_panics_with_invariants(void **state)
 	expect_assert_failure(sx_assert(&s.s_sx, SA_LOCKED));
 	sx_destroy(&s.s_sx);
 	expect_assert_failure(sx_slock(&s.s_sx));
-	panic_handler = saved;
+	lt_mock_panics(false);
 }
 
 int

@@ -655,24 +655,17 @@ threads_learn_one_graph_together(void **state)
 }
 
 static void
-panic_in_test(const char *file, int line, const char *msg)
-{
-	mock_assert(0, msg, file, line);
-}
-
-static void
 reporter_may_panic(void **state)
 {
-	panic_handler_fn *saved = panic_handler;
 
 	(void)state;
 	two_nested(1, 2, 10);
 	witness_set_reporter(lt.lt_sim, witness_panic, NULL);
-	panic_handler = panic_in_test;
+	lt_mock_panics(true);
 	mtx_lock(&locks[2]);
 	expect_assert_failure(mtx_lock(&locks[1]));
 	mtx_unlock(&locks[2]);
-	panic_handler = saved;
+	lt_mock_panics(false);
 	witness_set_reporter(lt.lt_sim, capture, NULL);
 	/* Relaxed: no other thread is there.  It went to another reporter. */
 	atomic_store_explicit(&nreports, 1, memory_order_relaxed);
