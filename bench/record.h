@@ -99,6 +99,9 @@ void record_set_string(json_t *object, const char *key, const char *v);
 	X(wp_lifetime_pct, "lifetime-pct", "P", 1, 10000,                      \
 	    "poudriere: user time of processes, percent of what was\n"         \
 	    "recorded (default 100)")                                          \
+	X(wp_migrate_pct, "migrate-pct", "P", 0, 100,                          \
+	    "poudriere: percent of processes that start, or go on, on\n"       \
+	    "another CPU (default 0)")                                         \
 	X(wp_premap_pages, "premap", "N", 1, 65536,                            \
 	    "poudriere: pages of a library's mapping that are mapped with\n"   \
 	    "it (default 96)")                                                 \

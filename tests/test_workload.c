@@ -190,6 +190,23 @@ same_seed_gives_same_counts(void **state)
 	}
 }
 
+/* A builder that another thread goes on with loses nothing. */
+static void
+builders_can_migrate(void **state)
+{
+	struct workload_config wc = config_of("poudriere", THREADS);
+	struct machine *m = machine_for("sparse/mtx8+batch", THREADS);
+	struct workload_result wr;
+
+	(void)state;
+	wc.wc_rounds = 100;
+	wc.wc_params.wp_migrate_pct = 100;
+	run_ok(m, &wc, &wr);
+	check_counts(&wc, &wr);
+	workload_result_free(&wr);
+	machine_end(m);
+}
+
 static void
 expect_einval(
     struct machine *m, const struct workload_config *wc, const char *text)
@@ -729,6 +746,7 @@ main(void)
 		LAYOUT_TEST(every_lock_does_every_scenario, PVL_SPARSE),
 		LAYOUT_TEST(every_lock_does_every_scenario, PVL_SEGMENT),
 		cmocka_unit_test(same_seed_gives_same_counts),
+		cmocka_unit_test(builders_can_migrate),
 		cmocka_unit_test(bad_configuration_is_one_clear_sentence),
 		cmocka_unit_test(bad_parameter_is_one_clear_sentence),
 		cmocka_unit_test(memory_that_runs_out_makes_the_run_void),

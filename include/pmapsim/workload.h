@@ -49,6 +49,7 @@ struct workload_params {
 	unsigned wp_configure_pct; /* threads in configure, not make (62) */
 	unsigned wp_gcc;           /* 1: gcc compiles, 0: clang (0) */
 	unsigned wp_lifetime_pct;  /* user time, of what was recorded (100) */
+	unsigned wp_migrate_pct;   /* processes given to another CPU (0) */
 	unsigned wp_premap_pages;  /* of a library's mapping (96) */
 	unsigned wp_spin; /* 1: user time passes in real mode, too (0) */
 };

@@ -84,6 +84,7 @@ area_init(struct wl_world *ww, struct wl_process *pr, enum wl_file_id id)
 	/* Empty now: index and address of the copies are to be congruent. */
 	data->pg_color =
 	    (uint16_t)pmap_pte_index(wl_area_va(ar, ar->ar_shared));
+	data->domain = ww->ww_thread->wlt_td->td_domain;
 	pr->wlp_nareas++;
 }
 
@@ -262,6 +263,9 @@ wl_process_exec(
 		if (error != 0)
 			return (error);
 	}
+	/* Pages come from where they are touched first. */
+	pr->wlp_heap->domain = ww->ww_thread->wlt_td->td_domain;
+	pr->wlp_stack->domain = pr->wlp_heap->domain;
 	area_init(ww, pr, wpg->wpg_file);
 	area_init(ww, pr, WLF_RTLD);
 	area_init(ww, pr, WLF_LIBC);
