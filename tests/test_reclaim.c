@@ -307,12 +307,47 @@ chunks_that_gave_nothing_go_to_the_tail(void **state)
 	pmap_unwire(hi, VA, VA + _NPCPV * PAGE_SIZE);
 }
 
+/* A thread that enters a page, for which the chunk of another pmap is to go. */
+struct entering {
+	struct pu_thread en_put;
+	struct pmap *en_own;
+	struct pmap *en_busy; /* that other pmap, which is locked */
+	enum kern_return en_result;
+};
+
 static void
 enter_one(void *arg)
 {
-	enum kern_return *kr = arg;
+	struct entering *en = arg;
 
-	*kr = enter(hi, _NPCPV, 0);
+	en->en_result = enter(en->en_own, _NPCPV, 0);
+}
+
+/* On return it waits for the other pmap. */
+static void
+enter_begin(struct entering *en, struct pmap *own, struct pmap *busy)
+{
+	*en = (struct entering){
+		.en_own = own, .en_busy = busy, .en_result = KERN_FAILURE
+	};
+	fill(busy, 0, _NPCPV, 0);
+	fill(own, 0, _NPCPV, PMAP_ENTER_WIRED);
+	pu_hoard(&pu, &hoard, 0);
+	PMAP_LOCK(busy);
+	pu_start(&pu, &en->en_put, 1, enter_one, en);
+	pu_await_blocked(&en->en_put, &busy->pm_mtx.mtx_lock);
+}
+
+/* The other pmap is unlocked: it has its page. */
+static void
+enter_end(struct entering *en)
+{
+	pu_join(&en->en_put);
+	assert_int_equal(en->en_result, KERN_SUCCESS);
+	pu_check(&pu);
+	assert_int_equal(mapped(en->en_busy), 0);
+	assert_int_equal(mapped(en->en_own), _NPCPV + 1);
+	pmap_unwire(en->en_own, VA, VA + _NPCPV * PAGE_SIZE);
 }
 
 /*
@@ -322,34 +357,15 @@ enter_one(void *arg)
 static void
 a_busy_victim_below_is_waited_for_without_a_lock(void **state)
 {
-	enum kern_return kr = KERN_FAILURE;
-	struct pu_thread put;
+	struct entering en;
 
 	(void)state;
-	fill(lo, 0, _NPCPV, 0);
-	fill(hi, 0, _NPCPV, PMAP_ENTER_WIRED);
-	pu_hoard(&pu, &hoard, 0);
-	PMAP_LOCK(lo);
-	pu_start(&pu, &put, 1, enter_one, &kr);
-	pu_await_blocked(&put, &lo->pm_mtx.mtx_lock);
+	enter_begin(&en, hi, lo);
 	/* It holds nothing meanwhile. */
 	PMAP_LOCK(hi);
 	PMAP_UNLOCK(hi);
 	PMAP_UNLOCK(lo);
-	pu_join(&put);
-	assert_int_equal(kr, KERN_SUCCESS);
-	pu_check(&pu);
-	assert_int_equal(mapped(lo), 0);
-	assert_int_equal(mapped(hi), _NPCPV + 1);
-	pmap_unwire(hi, VA, VA + _NPCPV * PAGE_SIZE);
-}
-
-static void
-enter_lo(void *arg)
-{
-	enum kern_return *kr = arg;
-
-	*kr = enter(lo, _NPCPV, 0);
+	enter_end(&en);
 }
 
 /*
@@ -359,29 +375,18 @@ enter_lo(void *arg)
 static void
 two_walks_pass_each_other(void **state)
 {
-	enum kern_return kr = KERN_FAILURE;
 	struct pv_held held = PV_HELD_NONE;
-	struct pu_thread put;
+	struct entering en;
 	struct vm_page *m;
 
 	(void)state;
-	fill(hi, 0, _NPCPV, 0);
-	fill(lo, 0, _NPCPV, PMAP_ENTER_WIRED);
-	pu_hoard(&pu, &hoard, 0);
-	PMAP_LOCK(hi);
-	pu_start(&pu, &put, 1, enter_lo, &kr);
-	pu_await_blocked(&put, &hi->pm_mtx.mtx_lock);
+	enter_begin(&en, lo, hi);
 	assert_int_equal(
 	    reclaim_pv_chunk(pu.pu_ma, hi, &held, &m), RECLAIM_PAGE);
 	pv_release_lock(pu.pu_ma->ma_pvt, &held);
 	PMAP_UNLOCK(hi);
 	vm_page_free(pu.pu_ma->ma_vp, m);
-	pu_join(&put);
-	assert_int_equal(kr, KERN_SUCCESS);
-	pu_check(&pu);
-	assert_int_equal(mapped(hi), 0);
-	assert_int_equal(mapped(lo), _NPCPV + 1);
-	pmap_unwire(lo, VA, VA + _NPCPV * PAGE_SIZE);
+	enter_end(&en);
 }
 
 /* reserve_pv_entries() reclaims as well, and counts anew after that. */
