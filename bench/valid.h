@@ -11,6 +11,7 @@
  *	L1  threads that add to, or read, one line
  *	L2  entering and removing pages, alone and with the same pages
  *	L3  waiting for a lock is what queueing theory says of its holds
+ *	L5  what was published of a large host comes in the same order
  *
  * What holds exactly or within a bound is said to, and what does not is said to
  * be missed.
@@ -81,6 +82,8 @@ int valid_predict(
 enum valid_verdict {
 	VALID_HOLDS,
 	VALID_MISSED, /* outside a bound that must hold */
+	VALID_ORDER,  /* on the same side of 1 as what was published */
+	VALID_OTHER_ORDER,
 	VALID_NO_BOUND
 };
 
@@ -115,6 +118,7 @@ int valid_l0(struct valid *v);
 int valid_l1(struct valid *v);
 int valid_l2(struct valid *v);
 int valid_l3(struct valid *v);
+int valid_l5(struct valid *v); /* valid_anchors.c */
 
 /*
  * Add a row: error and verdict are worked out; bound < 0: none.  rung and unit
@@ -123,6 +127,10 @@ int valid_l3(struct valid *v);
 struct valid_row *valid_row(struct valid *v, const char *rung, const char *unit,
     double predicted, double measured, double bound, const char *fmt, ...)
     __attribute__((format(printf, 7, 8)));
+
+/* An experiment on the CPUs 0 to threads - 1 of as large a machine. */
+void
+valid_job_begin(struct valid_job *vj, enum probe_kind kind, unsigned threads);
 
 void valid_print(const struct valid *v, FILE *out);
 

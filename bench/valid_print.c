@@ -5,6 +5,8 @@
 static const char *const verdicts[] = {
 	[VALID_HOLDS] = "holds",
 	[VALID_MISSED] = "MISSED",
+	[VALID_ORDER] = "same order",
+	[VALID_OTHER_ORDER] = "OTHER ORDER",
 	[VALID_NO_BOUND] = "-",
 };
 
@@ -44,7 +46,11 @@ valid_print(const struct valid *v, FILE *out)
 		else
 			table_cell(t, "-");
 		table_cell(t, "%s", vw->vw_unit);
-		table_cell(t, "%+.1f %%", 100 * vw->vw_error);
+		/* Beyond that a percentage says little. */
+		if (vw->vw_error > 1 || vw->vw_error < -0.5)
+			table_cell(t, "x %.2g", 1 + vw->vw_error);
+		else
+			table_cell(t, "%+.1f %%", 100 * vw->vw_error);
 		if (vw->vw_bound < 0)
 			table_cell(t, "-");
 		else if (vw->vw_bound < 0.001)

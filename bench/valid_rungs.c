@@ -66,8 +66,8 @@ count(const struct valid *v, unsigned n)
 	return (m < 5 ? 5 : m);
 }
 
-static void
-job_begin(struct valid_job *vj, enum probe_kind kind, unsigned threads)
+void
+valid_job_begin(struct valid_job *vj, enum probe_kind kind, unsigned threads)
 {
 	memset(vj, 0, sizeof(*vj));
 	vj->vj_kind = kind;
@@ -92,7 +92,7 @@ l0_pair(struct valid *v, const struct preset *p, unsigned other, uint64_t ps,
 	struct valid_job vj;
 	int error;
 
-	job_begin(&vj, PROBE_PINGPONG, 2);
+	valid_job_begin(&vj, PROBE_PINGPONG, 2);
 	vj.vj_cpus[1] = other;
 	vj.vj_ncpus = (unsigned)preset_ncpus(p);
 	vj.vj_samples = 3;
@@ -156,7 +156,7 @@ distance(struct valid *v, unsigned n, double *nsp)
 
 	for (unsigned i = 0; i < n && error == 0; i++) {
 		for (unsigned j = i + 1; j < n && error == 0; j++) {
-			job_begin(&vj, PROBE_PINGPONG, 2);
+			valid_job_begin(&vj, PROBE_PINGPONG, 2);
 			vj.vj_hostcpus[0] = v->v_hostcpus[i];
 			vj.vj_hostcpus[1] = v->v_hostcpus[j];
 			vj.vj_samples = count(v, 101);
@@ -228,7 +228,7 @@ both(struct valid *v, const char *rung, enum probe_kind kind, unsigned threads,
 	double ns = 0;
 	int error;
 
-	job_begin(&vj, kind, threads);
+	valid_job_begin(&vj, kind, threads);
 	for (unsigned i = 0; i < threads; i++)
 		vj.vj_hostcpus[i] = v->v_hostcpus[i];
 	vj.vj_ops = ops;
@@ -320,7 +320,7 @@ queue(struct valid *v, uint64_t hold_ns, double bound)
 	error = presets_open("clx-2s-104", &p);
 	/* Of one thread a core: siblings would make holds longer. */
 	p.pr_smt = 1;
-	job_begin(&vj, PROBE_QUEUE, QUEUE_THREADS);
+	valid_job_begin(&vj, PROBE_QUEUE, QUEUE_THREADS);
 	vj.vj_samples = 1;
 	vj.vj_ops = count(v, 2000);
 	vj.vj_hold_ns = hold_ns;

@@ -75,6 +75,12 @@ grep '^L3' "$tmp/first" >"$tmp/a"
 grep '^L3' "$tmp/out" >"$tmp/b"
 claim "L3 is the same again" cmp -s "$tmp/a" "$tmp/b"
 
+# L5 is of the model alone, and is judged by its order.
+run --preset clx-2s-104 --rungs 5
+claim "L5 ends" test "$status" -eq 0
+claim "L5 has what was published, and its order" test "$(rows L5)" -eq 7
+claim "the order is the same" test "$(grep -c 'same order$' "$tmp/out")" -eq 3
+
 # The others compare with this host: they end, with a table.
 run --quick --rungs 1,2
 claim "L1 and L2 hold or are missed" test "$status" -le 1
@@ -83,8 +89,8 @@ claim "L2 has lines" test "$(rows L2)" -ge 1
 missed=$(grep -c 'MISSED$' "$tmp/out")
 claim "a miss is an exit status" test "$((missed > 0))" -eq "$status"
 
-fails 64 '--rungs: "4": expected some of 0,1,2,3 between commas' --rungs 4
-fails 64 '--rungs: "0,": expected some of 0,1,2,3 between commas' --rungs 0,
+fails 64 '--rungs: "4": expected some of 0,1,2,3,5 between commas' --rungs 4
+fails 64 '--rungs: "0,": expected some of 0,1,2,3,5 between commas' --rungs 0,
 fails 64 'validate: "x": expected options only' x
 fails 66 './nosuch: No such file or directory' --preset ./nosuch
 

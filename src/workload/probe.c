@@ -78,6 +78,10 @@ sample(struct probe_thread *pt, unsigned n)
 	case PROBE_SHARE:
 		probe_enter(pt, n);
 		break;
+	case PROBE_PROCESSES:
+	case PROBE_THREADS:
+		probe_fault(pt, n);
+		break;
 	case PROBE_QUEUE:
 		probe_queue(pt);
 		break;
@@ -98,7 +102,7 @@ start(struct probe_thread *pt)
 
 	pt->pt_rng.wrg_state =
 	    pt->pt_probe->p_config->pc_seed * 1024 + pt->pt_index;
-	if (kind == PROBE_ENTER || kind == PROBE_SHARE)
+	if (probe_has_pmap(kind))
 		return (probe_enter_start(pt));
 	return (0);
 }
@@ -139,7 +143,7 @@ work(void *arg)
 		gate(p, ++meetings);
 		sample(pt, n);
 	}
-	if (pc->pc_kind == PROBE_ENTER || pc->pc_kind == PROBE_SHARE) {
+	if (probe_has_pmap(pc->pc_kind)) {
 		sim_untimed(sim, true);
 		gate(p, ++meetings);
 		probe_enter_finish(pt);
@@ -256,16 +260,21 @@ probe_run(
 	for (unsigned i = 0; i < n; i++) {
 		p->p_threads[i].pt_probe = p;
 		p->p_threads[i].pt_index = i;
+		sx_init(&p->p_threads[i].pt_map, "probe map", 0);
 		p->p_threads[i].pt_rates =
 		    (double *)(void *)(p->p_threads + n) + i * pc->pc_samples;
 	}
 	mtx_init(&p->p_mtx, PROBE_MTX_NAME, 0);
+	sx_init(&p->p_map, "probe map", 0);
 	p->p_begin_ns = probe_clock(p);
 	error = run_threads(p);
 	if (error == 0 && pc->pc_kind == PROBE_QUEUE)
 		error = take_queue(p, pr);
 	else if (error == 0)
 		take_samples(p, pr);
+	for (unsigned i = 0; i < n; i++)
+		sx_destroy(&p->p_threads[i].pt_map);
+	sx_destroy(&p->p_map);
 	mtx_destroy(&p->p_mtx);
 	kmem_free(km, p, size, M_WORKLOAD, KMEM_ANYDOMAIN);
 	return (error);

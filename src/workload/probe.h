@@ -11,6 +11,9 @@
  *	readers	  one thread adds to a line, the others read it: an addition
  *	enter	  each thread enters pages of its own and removes them: a page
  *	share	  the same with one set of pages, each in its own pmap
+ *	processes each thread faults its own pages in, as the threads of many
+ *		  processes, and unmaps them: nanoseconds a fault of all together
+ *	threads	  the same in one address space, whose map has one lock
  *	queue	  threads arrive at one mutex at random and hold it for times of
  *		  their own: what queueing theory predicts.  Virtual only: what
  *		  passes there are charges.
@@ -32,6 +35,8 @@ struct machine;
 	X(PROBE_READERS, "readers")                                            \
 	X(PROBE_ENTER, "enter")                                                \
 	X(PROBE_SHARE, "share")                                                \
+	X(PROBE_PROCESSES, "processes")                                        \
+	X(PROBE_THREADS, "threads")                                            \
 	X(PROBE_QUEUE, "queue")
 
 enum probe_kind {
@@ -53,7 +58,7 @@ struct probe_config {
 	const int *pc_hostcpus;  /* [pc_threads], -1: anywhere; or NULL */
 	unsigned pc_samples;
 	uint64_t pc_ops;   /* by a thread, in a sample */
-	unsigned pc_pages; /* enter, share: of a thread, or of all */
+	unsigned pc_pages; /* of a thread; share: of all */
 	uint64_t pc_seed;
 	/* queue: a thread's mean time between arrivals, and its mean hold. */
 	uint64_t pc_gap_ns;

@@ -5,6 +5,7 @@
 /* What the files of probes share: see probe.h. */
 
 #include "lock/mtx.h"
+#include "lock/sx.h"
 #include "workload/probe.h"
 #include "workload/workload_var.h"
 
@@ -18,6 +19,7 @@ struct probe_thread {
 	uint64_t pt_ops;  /* of the sample */
 	uint64_t pt_ns;   /* that they took */
 	double *pt_rates; /* [samples] operations in a nanosecond */
+	struct sx pt_map; /* processes: the map's lock */
 	struct pmap *pt_pmap;
 	struct vm_page **pt_pages;
 	size_t pt_npages; /* that are its to free */
@@ -34,6 +36,7 @@ struct probe {
 	uint64_t p_begin_ns;       /* queue */
 	_Alignas(CACHE_PAIR_SIZE) _Atomic uint64_t p_line;
 	_Alignas(CACHE_PAIR_SIZE) struct mtx p_mtx;
+	_Alignas(CACHE_PAIR_SIZE) struct sx p_map;            /* threads */
 	_Alignas(CACHE_PAIR_SIZE) _Atomic unsigned p_arrived; /* at the gate */
 	_Alignas(CACHE_PAIR_SIZE) _Atomic unsigned p_gate; /* times it opened */
 	_Atomic unsigned p_done; /* samples that somebody has finished */
@@ -54,11 +57,19 @@ void probe_pingpong(struct probe_thread *pt);
 void probe_counter(struct probe_thread *pt, unsigned sample);
 void probe_readers(struct probe_thread *pt, unsigned sample);
 void probe_enter(struct probe_thread *pt, unsigned sample);
+void probe_fault(struct probe_thread *pt, unsigned sample);
 void probe_queue(struct probe_thread *pt);
 
 /* Pages and a pmap.  Returns 0, ENOMEM. */
 int probe_enter_start(struct probe_thread *pt);
 void probe_enter_finish(struct probe_thread *pt);
+
+static inline bool
+probe_has_pmap(enum probe_kind kind)
+{
+	return (kind == PROBE_ENTER || kind == PROBE_SHARE ||
+	    kind == PROBE_PROCESSES || kind == PROBE_THREADS);
+}
 
 static inline uint64_t
 probe_clock(struct probe *p)
