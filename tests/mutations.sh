@@ -83,6 +83,7 @@ explore_rows()
 	cat <<'END'
 gen2-portable-no-wake|src/lock/lock_gen2.c|/^gen2_unlock_slot/,/^}/s/if (__predict_false((v & GEN2_WAITERS) != 0)) {/if (false) {/
 gen2-portable-no-max|src/lock/lock_gen2.c|s/ || v > GEN2_MAX)) {/)) {/
+gen2-freed-keeps|src/lock/lock_gen2.c|/^gen2_unlock_freed/,/^}/s/turnstile_disown(tc, word);/;/
 gen1-wrap-untold|src/lock/lock_gen1.c|s/if (__predict_false(v == UINT32_MAX))/if (false)/
 ts-lender-asks|src/lock/turnstile_pri.c|s/if (td->td_lent_to == NULL || !td->td_lends_exact)/if (true)/
 ts-key-late|src/lock/turnstile.c|/^turnstile_wait/,/^}/{/atomic_store_explicit(&td->td_blocked_on/{h;d;};/td->td_ts_nth++;/G;}
@@ -130,6 +131,7 @@ gen2-try-stays|lock-block|sparse/gen2
 gen2-bump-lost|lock-block|sparse/gen2
 gen2-portable-no-wake|lock-block|sparse/gen2
 gen2-portable-no-max|lock-wrap|sparse/gen2
+gen2-freed-keeps|lend-nest|sparse/gen2|random:32
 held-slot-0|lend-chain|sparse/gen2
 gen1-acquire|lock-block|sparse/gen1
 gen1-release|lock-block|sparse/gen1

@@ -30,6 +30,7 @@
  *	  hand over	g,1,1 -> g',m,1		the same; m: more wait
  *	  leave		g,1,1 -> g',1,0		the same: see 4
  *	wake, late	*,1,* -> *,0,*		and, under CL, after the add
+ *			*,0,* unchanged		another has taken W: see 6
  *
  * Invariants.
  *   1. A thread publishes the word from before the operation that may set L for
@@ -49,6 +50,8 @@
  *	thread is on its way to CL that will look at the queue (3, 4); or a
  *	thread that was woken, and told that others stayed behind, has yet to
  *	come back to the word.
+ *   6. Who was lent to as the owner returns that under CL, whether or not it still
+ *	finds W: the lender sleeps until it does.
  *
  * Races.
  *   Acquire against scan.  Publishing precedes the operation that sets L, which
@@ -272,6 +275,9 @@ gen2_unlock_freed(struct thread *td, _Atomic uint32_t *word)
 			(void)atomic_fetch_and_explicit(
 			    word, ~GEN2_WAITERS, memory_order_relaxed);
 		}
+	} else {
+		/* Another's release took W along, but not what was lent to us. */
+		turnstile_disown(tc, word);
 	}
 	held_clear(held_find(td, word));
 	turnstile_unlock_wake(tc, woken);

@@ -114,8 +114,9 @@ struct thread *turnstile_broadcast(
 bool turnstile_handoff(struct turnstile_chain *tc, struct thread *td);
 
 /*
- * For curthread(), which keeps the lock but not as somebody to whom a priority
- * is lent: gives back what was.  Then turnstile_unlock_wake(), as above.
+ * For curthread(), which keeps the lock, or has let go of it before, but not as
+ * somebody to whom a priority is lent: gives back what was.  Then
+ * turnstile_unlock_wake(), as above.
  */
 void turnstile_disown(struct turnstile_chain *tc, const void *key);
 

@@ -268,6 +268,42 @@ const struct xs_scenario xs_lend_suspect = {
 	.xs_check = check_all,
 };
 
+/* Two locks in an order, one of them tried in the other; loans of all kinds. */
+static void
+body_nest(struct xs_run *run, unsigned i)
+{
+	struct lend *le = run->xr_state;
+
+	thread_setpri(curthread(), pris[i]);
+	if (i % 2 == 0) {
+		xs_lock(run, le->le_lock[0]);
+		xs_lock(run, le->le_lock[1]);
+		xs_hold(run, le->le_lock[1]);
+		xs_unlock(run, le->le_lock[0]);
+		xs_unlock(run, le->le_lock[1]);
+	} else {
+		xs_lock(run, le->le_lock[1]);
+		xs_hold(run, le->le_lock[1]);
+		if (xs_trylock(run, le->le_lock[0]))
+			xs_unlock(run, le->le_lock[0]);
+		xs_unlock(run, le->le_lock[1]);
+		xs_lock(run, le->le_lock[0]);
+		xs_unlock(run, le->le_lock[0]);
+	}
+}
+
+const struct xs_scenario xs_lend_nest = {
+	.xs_name = "lend-nest",
+	.xs_descr = "four priorities, two locks, one tried against the order",
+	.xs_threads = 4,
+	.xs_designs = designs,
+	.xs_unfit = unfit_blocks,
+	.xs_lock_only = true,
+	.xs_setup = setup,
+	.xs_body = body_nest,
+	.xs_check = check_all,
+};
+
 /*
  * Not for suspects: who lends to one leaves the queue now and then, to look who
  * it is.
