@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <sys/mman.h>
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,6 +18,8 @@
 #include "sim/virtual/arena_heap.h"
 
 #define NBLOCKS 3000u
+
+static const char *program;
 
 static void
 panic_to_cmocka(const char *file, int line, const char *msg)
@@ -358,10 +363,48 @@ misuse_panics(void **state)
 	expect_assert_failure(arena_put(p, 4096));
 }
 
+/* In a process of its own: something lies where the arena would. */
+static int
+begin_elsewhere(void)
+{
+	void *usual = (void *)(uintptr_t)(UINT64_C(1) << 44);
+	char *p;
+
+	p = mmap(usual, 4096, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p != usual)
+		return (2);
+	*p = 'x';
+	if (arena_begin() != 0)
+		return (3);
+	if (*p != 'x' || arena_has(p))
+		return (4);
+	p = arena_get(4096, 0);
+	return (p != NULL && arena_has(p) && *p == 0 ? 0 : 5);
+}
+
+static void
+another_place_is_taken_and_said(void **state)
+{
+	char command[512], line[256];
+	FILE *out;
+
+	(void)state;
+	(void)snprintf(
+	    command, sizeof(command), "'%s' elsewhere 2>&1", program);
+	out = popen(command, "r");
+	assert_non_null(out);
+	assert_non_null(fgets(line, sizeof(line), out));
+	assert_non_null(strstr(line, "the model's memory is at 0x"));
+	assert_null(fgets(line, sizeof(line), out));
+	assert_int_equal(pclose(out), 0);
+}
+
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(another_place_is_taken_and_said),
 		cmocka_unit_test_setup(lines_and_shadows_are_arithmetic, setup),
 		cmocka_unit_test_setup(extents_are_reused_and_zero, setup),
 		cmocka_unit_test_setup(extents_are_aligned, setup),
@@ -374,6 +417,9 @@ main(void)
 		cmocka_unit_test_setup(misuse_panics, setup),
 	};
 
+	if (argc > 1)
+		return (begin_elsewhere());
+	program = argv[0];
 	panic_handler = panic_to_cmocka;
 	return (cmocka_run_group_tests(tests, NULL, NULL));
 }
