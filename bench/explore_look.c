@@ -12,10 +12,12 @@
  * it is known what they did when they crash; and a table of the hashes of runs, to
  * count those that differ.
  *
- * The bounded search is one worker.  It keeps what it learns about shared places;
- * when there is a new one, choices that have been passed over may matter, and the
- * search begins again.  So in the end it has been made with all places that any of
- * its runs has found to be shared.
+ * The bounded search is made in parts, one a worker.  A worker keeps what it learns
+ * about shared places; when there is a new one, choices that have been passed over
+ * may matter, and it begins its part again.  When all have ended, what each has
+ * learned is told to all, and if that was news to one, there is another round.  So
+ * in the end the search has been made with all places that any of its runs has
+ * found to be shared.
  */
 #include <err.h>
 #include <errno.h>
@@ -29,83 +31,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "explore.h"
-#include "sim/virtual/explore_place.h"
+#include "explore_look.h"
 
-#define HASHES      (1u << 20) /* room for */
-#define HASHES_MAX  (HASHES / 4 * 3)
-#define LEARN_MIN   24  /* runs without anything new */
-#define LEARN_MAX   200 /* runs in all */
-#define LEARN_SEED  (UINT64_C(1) << 62)
-#define LEARNED_MAX 65536
-#define HANG_NS     UINT64_C(30000000000)
-#define POLL_NS     2000000
-#define NO_INDEX    UINT64_MAX
+#define HANG_NS UINT64_C(30000000000)
+#define POLL_NS 2000000
 
-struct slot {
-	struct ex_result s_result;
-	_Atomic uint64_t s_runs;
-	uint64_t s_steps;
-	uint64_t s_points;
-	uint64_t s_preemptions;
-	uint64_t s_index; /* of the run that it is in */
-	bool s_complete;
-	unsigned s_bound;
-	uint32_t s_nshared;
-};
-
-/* What processes share. */
-struct look {
-	_Atomic uint64_t lo_failed; /* smallest index that has */
-	atomic_bool lo_stop;
-	_Atomic uint32_t lo_distinct;
-	uint32_t lo_npoints;
-	uint32_t lo_nshared;
-	uintptr_t lo_shared[LEARNED_MAX];
-	_Atomic uint64_t lo_hashes[HASHES];
-	struct slot lo_slots[];
-};
-
-struct looker {
-	const struct explore_options *lk_options;
-	const struct explore_target *lk_target;
-	struct look *lk_look;
-	uint64_t lk_end_ns; /* 0: never */
-};
-
-/* Worker's view of one process. */
+/* A process, and when it was last seen to move. */
 struct worker {
 	pid_t w_pid;
 	uint64_t w_seen; /* runs, and steps of the present one */
 	uint64_t w_seen_ns;
 };
-
-static void
-count_distinct(struct look *lo, uint64_t hash)
-{
-	uint64_t i, was;
-
-	if (hash == 0)
-		hash = 1;
-	/* Relaxed: a count that may be a little late. */
-	if (atomic_load_explicit(&lo->lo_distinct, memory_order_relaxed) >=
-	    HASHES_MAX)
-		return;
-	for (i = ex_hash(hash);; i++) {
-		was = 0;
-		/* Relaxed: a number is all that there is. */
-		if (atomic_compare_exchange_strong_explicit(
-			&lo->lo_hashes[i % HASHES], &was, hash,
-			memory_order_relaxed, memory_order_relaxed)) {
-			/* Relaxed: as above. */
-			atomic_fetch_add_explicit(
-			    &lo->lo_distinct, 1, memory_order_relaxed);
-			return;
-		}
-		if (was == hash)
-			return;
-	}
-}
 
 static void
 fail_index(struct look *lo, uint64_t index)
@@ -121,130 +57,13 @@ fail_index(struct look *lo, uint64_t index)
 		continue;
 }
 
-static bool
-goes_on(const struct looker *lk, uint64_t index)
-{
-	const struct look *lo = lk->lk_look;
-
-	/* Relaxed: requests; a run too many does no harm. */
-	return (index < lk->lk_options->eo_runs &&
-	    !atomic_load_explicit(&lo->lo_stop, memory_order_relaxed) &&
-	    index <
-		atomic_load_explicit(&lo->lo_failed, memory_order_relaxed) &&
-	    (lk->lk_end_ns == 0 || bench_clock_ns() < lk->lk_end_ns));
-}
-
-static struct explore_world *
-world_of(
-    const struct looker *lk, const struct ex_strategy *es, struct slot *slot)
-{
-	const struct explore_setup setup = {
-		.es_target = lk->lk_target,
-		.es_strategy = es,
-		.es_races = lk->lk_options->eo_races != 0,
-		.es_steps = lk->lk_options->eo_steps,
-		.es_npoints = lk->lk_look->lo_npoints,
-		.es_shared = lk->lk_look->lo_shared,
-		.es_nshared = lk->lk_look->lo_nshared,
-		.es_result = &slot->s_result,
-	};
-
-	return (explore_world_create(&setup));
-}
-
-static void
-count_run(struct look *lo, struct slot *slot)
-{
-	const struct ex_result *er = &slot->s_result;
-
-	slot->s_steps += er->er_steps;
-	slot->s_points += er->er_points;
-	slot->s_preemptions += er->er_preemptions;
-	count_distinct(lo, er->er_hash);
-	/* Relaxed: one writer; the parent looks whether it moves. */
-	atomic_fetch_add_explicit(&slot->s_runs, 1, memory_order_relaxed);
-}
-
-/*
- * Processes.
- */
-
-static _Noreturn void
-learner(const struct looker *lk, struct slot *slot)
-{
-	static const struct ex_strategy mix = { EX_MIX, 0 };
-	struct look *lo = lk->lk_look;
-	struct explore_world *ew = world_of(lk, &mix, slot);
-	struct ex_places *ep = explore_places(explore_world_explore(ew));
-	uint32_t n;
-	int error;
-
-	for (unsigned i = 0, same = 0; i < LEARN_MAX && same < LEARN_MIN; i++) {
-		slot->s_index = i;
-		error = explore_world_run(ew, LEARN_SEED + i,
-		    explore_times(&mix, LEARN_SEED + i), true);
-		if (error != 0)
-			_exit(error);
-		if (slot->s_result.er_points > lo->lo_npoints)
-			lo->lo_npoints = slot->s_result.er_points;
-		n = ex_places_nshared(ep);
-		same = n == lo->lo_nshared ? same + 1 : 0;
-		while (lo->lo_nshared < n && lo->lo_nshared < LEARNED_MAX) {
-			lo->lo_shared[lo->lo_nshared] =
-			    ex_places_shared(ep, lo->lo_nshared);
-			lo->lo_nshared++;
-		}
-		/* Relaxed: as in count_run(). */
-		atomic_fetch_add_explicit(
-		    &slot->s_runs, 1, memory_order_relaxed);
-	}
-	_exit(0);
-}
-
-static _Noreturn void
-worker(const struct looker *lk, struct slot *slot, unsigned w)
-{
-	const struct explore_options *eo = lk->lk_options;
-	struct explore_world *ew = world_of(lk, &eo->eo_strategy, slot);
-	struct ex_places *ep = explore_places(explore_world_explore(ew));
-	struct ex_sched *xs = explore_sched(explore_world_explore(ew));
-	bool bounded = eo->eo_strategy.es_kind == EX_BOUNDED;
-	uint64_t index, seed;
-	int error;
-
-	for (index = w; goes_on(lk, index); index += eo->eo_jobs) {
-		slot->s_index = index;
-		seed = eo->eo_seed + index;
-		error = explore_world_run(
-		    ew, seed, explore_times(&eo->eo_strategy, seed), bounded);
-		if (error != 0)
-			_exit(error);
-		count_run(lk->lk_look, slot);
-		if (bounded) {
-			if (ex_sched_diverged(xs)) {
-				warnx("explore: %s: the same choices lead to "
-				      "different runs",
-				    lk->lk_target->et_xs->xs_name);
-				_exit(EX_SOFTWARE);
-			}
-			slot->s_bound = ex_sched_bound(xs);
-			if (ex_places_nshared(ep) != slot->s_nshared) {
-				slot->s_nshared = ex_places_nshared(ep);
-				ex_sched_restart(xs);
-			} else if (!ex_sched_next(xs)) {
-				slot->s_complete = true;
-				break;
-			}
-		}
-	}
-	_exit(0);
-}
-
 static int
 start(const struct looker *lk, struct worker *wk, struct slot *slot, unsigned w,
-    bool learns)
+    bool learner_only)
 {
 	slot->s_nshared = lk->lk_look->lo_nshared;
+	slot->s_nfound = 0;
+	slot->s_complete = false;
 	slot->s_index = NO_INDEX;
 	wk->w_seen_ns = bench_clock_ns();
 	(void)fflush(NULL);
@@ -257,9 +76,9 @@ start(const struct looker *lk, struct worker *wk, struct slot *slot, unsigned w,
 	if (wk->w_pid == 0) {
 		(void)signal(SIGINT, SIG_DFL);
 		(void)signal(SIGTERM, SIG_DFL);
-		if (learns)
-			learner(lk, slot);
-		worker(lk, slot, w);
+		if (learner_only)
+			explore_learner(lk, slot);
+		explore_worker(lk, slot, w);
 	}
 	return (0);
 }
@@ -318,7 +137,7 @@ stop_all(struct look *lo, struct worker *wk, unsigned n, bool now)
 
 /* Start n, and wait until all have ended. */
 static int
-run_all(const struct looker *lk, unsigned n, bool learns)
+run_all(const struct looker *lk, unsigned n, bool learner_only)
 {
 	static const struct timespec pause = { .tv_nsec = POLL_NS };
 	struct look *lo = lk->lk_look;
@@ -327,7 +146,7 @@ run_all(const struct looker *lk, unsigned n, bool learns)
 	int error = 0, e, status;
 
 	for (unsigned i = 0; i < n && error == 0; i++) {
-		error = start(lk, &wk[i], &lo->lo_slots[i], i, learns);
+		error = start(lk, &wk[i], &lo->lo_slots[i], i, learner_only);
 		if (error == 0)
 			running++;
 	}
@@ -432,8 +251,10 @@ sum_up(const struct looker *lk, struct explore_stats *st)
 		st->st_steps += slot->s_steps;
 		st->st_points += slot->s_points;
 		st->st_preemptions += slot->s_preemptions;
-		st->st_complete = st->st_complete || slot->s_complete;
-		st->st_bound = slot->s_bound;
+		st->st_complete =
+		    (i == 0 || st->st_complete) && slot->s_complete;
+		if (slot->s_bound > st->st_bound)
+			st->st_bound = slot->s_bound;
 		if (slot->s_nshared > st->st_nshared)
 			st->st_nshared = slot->s_nshared;
 	}
@@ -441,6 +262,37 @@ sum_up(const struct looker *lk, struct explore_stats *st)
 	st->st_distinct =
 	    atomic_load_explicit(&lo->lo_distinct, memory_order_relaxed);
 	st->st_distinct_more = st->st_distinct >= HASHES_MAX;
+}
+
+static bool
+is_known(const struct look *lo, uintptr_t addr)
+{
+	uint32_t i = 0;
+
+	while (i < lo->lo_nshared && lo->lo_shared[i] != addr)
+		i++;
+	return (i < lo->lo_nshared);
+}
+
+/* What each has found is told to all.  Was it news to one that was complete? */
+static bool
+share_news(struct look *lo, unsigned n)
+{
+	uint32_t before = lo->lo_nshared;
+	bool complete = true;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct slot *slot = &lo->lo_slots[i];
+
+		complete = complete && slot->s_complete;
+		for (uint32_t j = 0; j < slot->s_nfound; j++) {
+			if (lo->lo_nshared < LEARNED_MAX &&
+			    !is_known(lo, slot->s_found[j]))
+				lo->lo_shared[lo->lo_nshared++] =
+				    slot->s_found[j];
+		}
+	}
+	return (complete && n > 1 && lo->lo_nshared > before);
 }
 
 int
@@ -460,7 +312,9 @@ explore_look(const struct explore_options *eo, const struct explore_target *et,
 		lk.lk_end_ns = begin + eo->eo_seconds_ns;
 	error = learn(&lk, el, er);
 	if (error == 0 && er->er_failure == EX_PASSED) {
-		error = run_all(&lk, eo->eo_jobs, false);
+		do {
+			error = run_all(&lk, eo->eo_jobs, false);
+		} while (error == 0 && share_news(lk.lk_look, eo->eo_jobs));
 		take_failure(&lk, eo->eo_jobs, er);
 	}
 	sum_up(&lk, st);

@@ -11,7 +11,9 @@
 #include "explore.h"
 #include "progress.h"
 
-#define EVENTS_MAX 300000u
+#define EVENTS_MAX   300000u
+#define RUNS         10000
+#define RUNS_BOUNDED 1000000
 
 struct targets {
 	struct explore_target *ts_targets;
@@ -333,11 +335,13 @@ configure(struct explore_options *eo)
 		    eo->eo_strategy_text);
 		return (EX_USAGE);
 	}
-	/* The bounded search goes from one run to the next. */
-	if (eo->eo_strategy.es_kind == EX_BOUNDED)
-		eo->eo_jobs = 1;
-	else if (eo->eo_jobs == 0)
+	if (eo->eo_jobs == 0)
 		eo->eo_jobs = ncpus();
+	if (eo->eo_runs == 0 && eo->eo_seconds_ns != 0)
+		eo->eo_runs = UINT64_MAX;
+	else if (eo->eo_runs == 0)
+		eo->eo_runs =
+		    eo->eo_strategy.es_kind == EX_BOUNDED ? RUNS_BOUNDED : RUNS;
 	return (0);
 }
 

@@ -7,8 +7,6 @@
 #include "explore.h"
 #include "opt.h"
 
-#define RUNS 10000
-
 #define EO(field) offsetof(struct explore_options, field)
 
 const struct opt explore_opts[] = {
@@ -20,14 +18,14 @@ const struct opt explore_opts[] = {
 	{ "strategy", "S", OPT_STRING, EO(eo_strategy_text), 0, 0,
 	    "random[:N], pct[:D], bounded[:P] or mix (default mix)" },
 	{ "runs", "N", OPT_U64, EO(eo_runs), 1, UINT64_C(1) << 40,
-	    "runs of each scenario and design (default 10000, or as many\n"
-	    "as there is time for)" },
+	    "runs of each scenario and design, at most (default 10000, with\n"
+	    "bounded 1000000; with --seconds no limit)" },
 	{ "seconds", "S", OPT_SECONDS, EO(eo_seconds_ns), 0, 0,
 	    "time for each of them" },
 	{ "seed", "N", OPT_U64, EO(eo_seed), 0, UINT64_MAX >> 1,
 	    "of the first run; the next has the next (default 1)" },
 	{ "jobs", "N", OPT_UNSIGNED, EO(eo_jobs), 1, EXPLORE_JOBS_MAX,
-	    "runs at a time (default: CPUs; bounded: 1)" },
+	    "runs at a time (default: CPUs)" },
 	{ "races", "0|1", OPT_UNSIGNED, EO(eo_races), 0, 1,
 	    "a data race is a failure (default 1)" },
 	{ "steps", "N", OPT_UNSIGNED, EO(eo_steps), 100, 100000000,
@@ -66,7 +64,5 @@ explore_read(int argc, char *argv[], struct explore_options *eo)
 		warnx("explore: \"%s\": expected no argument", argv[rest]);
 		return (EX_USAGE);
 	}
-	if (eo->eo_runs == 0)
-		eo->eo_runs = eo->eo_seconds_ns != 0 ? UINT64_MAX : RUNS;
 	return (0);
 }

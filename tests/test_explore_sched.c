@@ -197,6 +197,53 @@ bounded_without_a_bound_visits_all(void **state)
 	assert_int_equal(walk("bounded:100", &four, NULL), 2520);
 }
 
+/* Part i of n of a search: its runs are added to those there are. */
+static uint64_t
+walk_part(const char *strategy, const struct program *p, unsigned i, unsigned n,
+    struct run **runsp, uint64_t nruns)
+{
+	struct ex_sched *xs = sched(strategy);
+	struct run r;
+
+	ex_sched_part(xs, i, n);
+	do {
+		play(xs, p, 0, 0, &r);
+		*runsp = realloc(*runsp, (nruns + 1) * sizeof(r));
+		assert_non_null(*runsp);
+		(*runsp)[nruns++] = r;
+	} while (ex_sched_next(xs));
+	ex_sched_destroy(xs);
+	return (nruns);
+}
+
+static void
+parts_of_a_search_are_all_of_it(void **state)
+{
+	const struct program p = { 3, { 3, 3, 3 } };
+	uint64_t all, different, n, none, whole;
+	struct run *runs;
+
+	(void)state;
+	none = walk("bounded:0", &p, NULL);
+	all = walk("bounded:2", &p, &whole);
+	for (unsigned nparts = 1; nparts <= 5; nparts++) {
+		runs = NULL;
+		n = 0;
+		different = 0;
+		for (unsigned i = 0; i < nparts; i++)
+			n = walk_part("bounded:2", &p, i, nparts, &runs, n);
+		qsort(runs, n, sizeof(*runs), compare_runs);
+		for (uint64_t i = 0; i < n; i++) {
+			if (i == 0 || compare_runs(&runs[i], &runs[i - 1]) != 0)
+				different++;
+		}
+		free(runs);
+		assert_int_equal(different, all);
+		/* All bounds have those with no preemption in them. */
+		assert_in_range(n, whole, whole + 3 * (nparts - 1) * none);
+	}
+}
+
 static void
 bounded_tries_few_preemptions_first(void **state)
 {
@@ -468,6 +515,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bounded_visits_each_schedule),
 		cmocka_unit_test(bounded_without_a_bound_visits_all),
+		cmocka_unit_test(parts_of_a_search_are_all_of_it),
 		cmocka_unit_test(bounded_tries_few_preemptions_first),
 		cmocka_unit_test(bounded_notices_a_program_that_changes),
 		cmocka_unit_test(

@@ -24,6 +24,10 @@
  * the first schedule that fails has as few preemptions as any.  A tree has those of
  * the one before in it, which are run again: of 2 fibers with 20 points each, 1 of
  * 20 schedules with a bound of 2.
+ *
+ * A search can be made in parts.  The first preemption of a schedule is at some
+ * point, and the number of that point says whose part it is; the few schedules with
+ * no preemption are run by all.
  */
 #include "sim/virtual/explore_sched.h"
 
@@ -64,6 +68,8 @@ struct ex_sched {
 	uint32_t xs_prefix; /* choices that are given */
 	unsigned xs_bound;
 	unsigned xs_used;
+	unsigned xs_part; /* of xs_nparts */
+	unsigned xs_nparts;
 	bool xs_diverged;
 	bool xs_pruned; /* a preemption was left out: more bound, more runs */
 };
@@ -152,6 +158,7 @@ ex_sched_create(const struct ex_strategy *es, struct ex_sched **xsp)
 		return (ENOMEM);
 	xs->xs_strategy = *es;
 	xs->xs_now = *es;
+	xs->xs_nparts = 1;
 	*xsp = xs;
 	return (0);
 }
@@ -289,7 +296,10 @@ bounded_choose(struct ex_sched *xs, const struct ex_point *xp)
 			.ch_used = (uint16_t)xs->xs_used,
 		};
 		ch->ch_left = xp->xp_ready & ~(UINT32_C(1) << xp->xp_default);
-		if (!xp->xp_forced && xs->xs_used >= xs->xs_bound) {
+		if (!xp->xp_forced && xs->xs_used == 0 &&
+		    xs->xs_point % xs->xs_nparts != xs->xs_part) {
+			ch->ch_left = 0;
+		} else if (!xp->xp_forced && xs->xs_used >= xs->xs_bound) {
 			ch->ch_left = 0;
 			xs->xs_pruned = true;
 		}
@@ -385,6 +395,13 @@ ex_sched_restart(struct ex_sched *xs)
 	xs->xs_bound = 0;
 	xs->xs_pruned = false;
 	xs->xs_diverged = false;
+}
+
+void
+ex_sched_part(struct ex_sched *xs, unsigned part, unsigned nparts)
+{
+	xs->xs_part = part;
+	xs->xs_nparts = nparts;
 }
 
 unsigned

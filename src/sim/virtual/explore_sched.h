@@ -74,6 +74,11 @@ unsigned ex_sched_choose(struct ex_sched *xs, const struct ex_point *xp);
  * ex_sched_begin() begins it.  With the others always true.
  */
 bool ex_sched_next(struct ex_sched *xs);
+/*
+ * bounded, before the first run: only part (from 0) of nparts, which together have
+ * every schedule.
+ */
+void ex_sched_part(struct ex_sched *xs, unsigned part, unsigned nparts);
 /* bounded: begin anew, with as many preemptions as at first. */
 void ex_sched_restart(struct ex_sched *xs);
 /*
