@@ -347,14 +347,15 @@ store_mine(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op,
 	line_take(ln, vc, LINE_MODIFIED);
 }
 
-/* The line is with vc's core, but a sibling has written to it since. */
+/*
+ * The line is with vc's core, but a sibling has written to it since, and nobody has
+ * looked: there are no watchers.
+ */
 static void
 from_sibling(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op)
 {
 	struct line_miss miss = { line_model.lm_cost[VD_CORE], VD_CORE, false };
 
-	if (!is_read(op))
-		wrote(vc, ln);
 	pay(vc, ln, addr, op, &miss);
 	line_take(ln, vc, is_read(op) ? LINE_EXCLUSIVE : LINE_MODIFIED);
 }
