@@ -35,7 +35,7 @@ static const struct opt validate_opts[] = {
 	{ "preset", "NAME|FILE", OPT_STRING, VC(vc_preset_name), 0, 0,
 	    "this host's preset (default: it is calibrated first)" },
 	{ "rungs", "L[,L]...", OPT_STRING, VC(vc_rungs), 0, 0,
-	    "of 0,1,2,3,5 (default all)" },
+	    "of 0,1,2,3,4,5 (default all)" },
 	{ "quick", NULL, OPT_FLAG, VC(vc_quick), 0, 0,
 	    "a tenth of the samples: to try it, not to use" },
 	{ "json", "FILE", OPT_STRING, VC(vc_json), 0, 0,
@@ -53,6 +53,7 @@ static const struct rung {
 	{ "1", "L1: one line, on the host and in the model", valid_l1 },
 	{ "2", "L2: the pmap, on the host and in the model", valid_l2 },
 	{ "3", "L3: a queue in the model", valid_l3 },
+	{ "4", "L4: a package build in the model, some minutes", valid_l4 },
 	{ "5", "L5: 104 CPUs in the model", valid_l5 },
 };
 
@@ -83,8 +84,8 @@ read_rungs(const char *text, bool wanted[nitems(rungs)])
 	free(list);
 	return (0);
 bad:
-	warnx(
-	    "--rungs: \"%s\": expected some of 0,1,2,3,5 between commas", text);
+	warnx("--rungs: \"%s\": expected some of 0,1,2,3,4,5 between commas",
+	    text);
 	return (EX_USAGE);
 }
 
@@ -237,6 +238,8 @@ const struct command cmd_validate = {
 	    "the same pages:\n      within 25 %\n"
 	    "  L3  waiting for a lock takes what queueing theory makes of its "
 	    "holds: within 10 %\n"
+	    "  L4  a package build under four designs: the steps that were "
+	    "published of FreeBSD\n      on 104 CPUs\n"
 	    "  L5  page faults of 16 to 104 threads and processes: in the order "
 	    "that was published\n      of a host with 104 CPUs (Linux, two "
 	    "sockets of Skylake); no more than that\n\n"

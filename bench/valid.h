@@ -11,6 +11,7 @@
  *	L1  threads that add to, or read, one line
  *	L2  entering and removing pages, alone and with the same pages
  *	L3  waiting for a lock is what queueing theory says of its holds
+ *	L4  steps between designs are as published
  *	L5  what was published of a large host comes in the same order
  *
  * What holds exactly or within a bound is said to, and what does not is said to
@@ -78,6 +79,12 @@ int valid_world(const struct preset *p, unsigned ncpus, uint64_t seed,
 int valid_predict(
     const struct valid_job *vj, const struct preset *p, struct valid_found *vf);
 
+/*
+ * pmapsim-virtual with these words, the first of which is the command; what it
+ * writes to its standard output is text, ended by NUL.  Returns its exit status.
+ */
+int valid_child(int argc, char *argv[], char *text, size_t size);
+
 /* One line of the table. */
 enum valid_verdict {
 	VALID_HOLDS,
@@ -118,6 +125,7 @@ int valid_l0(struct valid *v);
 int valid_l1(struct valid *v);
 int valid_l2(struct valid *v);
 int valid_l3(struct valid *v);
+int valid_l4(struct valid *v); /* valid_build.c */
 int valid_l5(struct valid *v); /* valid_anchors.c */
 
 /*

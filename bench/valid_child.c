@@ -51,7 +51,7 @@ save_preset(const struct preset *p)
 static char *
 cpu_list(const struct valid_job *vj)
 {
-	char *list = bench_strdup("");
+	char *list = bench_strdup("--cpus=");
 
 	for (unsigned i = 0; i < vj->vj_threads; i++) {
 		char *longer = bench_asprintf(
@@ -63,16 +63,16 @@ cpu_list(const struct valid_job *vj)
 	return (list);
 }
 
-static void
-become(const struct valid_job *vj, const char *preset)
+/* The command line of an experiment.  Returns how many words. */
+static int
+arguments(const struct valid_job *vj, const char *preset, char *argv[ARGS_MAX])
 {
-	char *argv[ARGS_MAX];
 	int argc = 0;
 
 	argv[argc++] = bench_strdup("probe");
 	argv[argc++] = bench_asprintf("--kind=%s", probe_kinds[vj->vj_kind]);
 	argv[argc++] = bench_asprintf("--preset=%s", preset);
-	argv[argc++] = bench_asprintf("--cpus=%s", cpu_list(vj));
+	argv[argc++] = cpu_list(vj);
 	argv[argc++] = bench_asprintf("--ncpus=%u", vj->vj_ncpus);
 	argv[argc++] = bench_asprintf("--samples=%u", vj->vj_samples);
 	argv[argc++] = bench_asprintf("--ops=%" PRIu64, vj->vj_ops);
@@ -84,8 +84,7 @@ become(const struct valid_job *vj, const char *preset)
 	if (vj->vj_hold_ns > 0)
 		argv[argc++] =
 		    bench_asprintf("--hold=%" PRIu64, vj->vj_hold_ns);
-	/* It says why when it cannot. */
-	_exit(virtual_exec(argc, argv));
+	return (argc);
 }
 
 /* What the child writes, ended by NUL. */
@@ -140,8 +139,8 @@ take_record(const char *text, struct valid_found *vf)
 	return (0);
 }
 
-static int
-run_child(const struct valid_job *vj, const char *preset, char *text)
+int
+valid_child(int argc, char *argv[], char *text, size_t size)
 {
 	int fds[2], status;
 	pid_t pid;
@@ -154,9 +153,10 @@ run_child(const struct valid_job *vj, const char *preset, char *text)
 	pid = fork();
 	if (pid == 0) {
 		(void)close(fds[0]);
-		if (dup2(fds[1], STDOUT_FILENO) >= 0)
-			become(vj, preset);
-		_exit(EX_OSERR);
+		if (dup2(fds[1], STDOUT_FILENO) < 0)
+			_exit(EX_OSERR);
+		/* It says why when it cannot. */
+		_exit(virtual_exec(argc, argv));
 	}
 	(void)close(fds[1]);
 	if (pid < 0) {
@@ -164,7 +164,7 @@ run_child(const struct valid_job *vj, const char *preset, char *text)
 		(void)close(fds[0]);
 		return (EX_UNAVAILABLE);
 	}
-	(void)read_all(fds[0], text, RECORD_MAX);
+	(void)read_all(fds[0], text, size);
 	(void)close(fds[0]);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;
@@ -180,14 +180,17 @@ int
 valid_predict(
     const struct valid_job *vj, const struct preset *p, struct valid_found *vf)
 {
-	char *preset = save_preset(p), *text;
-	int status;
+	char *preset = save_preset(p), *text, *argv[ARGS_MAX];
+	int argc, status;
 
 	memset(vf, 0, sizeof(*vf));
 	if (preset == NULL)
 		return (EX_CANTCREAT);
 	text = bench_calloc(RECORD_MAX, 1);
-	status = run_child(vj, preset, text);
+	argc = arguments(vj, preset, argv);
+	status = valid_child(argc, argv, text, RECORD_MAX);
+	while (argc > 0)
+		free(argv[--argc]);
 	if (status == 0)
 		status = take_record(text, vf);
 	free(text);

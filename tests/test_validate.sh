@@ -89,8 +89,8 @@ claim "L2 has lines" test "$(rows L2)" -ge 1
 missed=$(grep -c 'MISSED$' "$tmp/out")
 claim "a miss is an exit status" test "$((missed > 0))" -eq "$status"
 
-fails 64 '--rungs: "4": expected some of 0,1,2,3,5 between commas' --rungs 4
-fails 64 '--rungs: "0,": expected some of 0,1,2,3,5 between commas' --rungs 0,
+fails 64 '--rungs: "6": expected some of 0,1,2,3,4,5 between commas' --rungs 6
+fails 64 '--rungs: "0,": expected some of 0,1,2,3,4,5 between commas' --rungs 0,
 fails 64 'validate: "x": expected options only' x
 fails 66 './nosuch: No such file or directory' --preset ./nosuch
 
