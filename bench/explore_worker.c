@@ -155,20 +155,20 @@ explore_worker(const struct looker *lk, struct slot *slot, unsigned w)
 		if (error != 0)
 			_exit(error);
 		count_run(lk->lk_look, slot);
-		if (bounded) {
-			if (ex_sched_diverged(xs)) {
-				warnx("explore: %s: the same choices lead to "
-				      "different runs",
-				    lk->lk_target->et_xs->xs_name);
-				_exit(EX_SOFTWARE);
-			}
-			slot->s_bound = ex_sched_bound(xs);
-			if (learns(slot, ep)) {
-				ex_sched_restart(xs);
-			} else if (!ex_sched_next(xs)) {
-				slot->s_complete = true;
-				break;
-			}
+		if (!bounded)
+			continue;
+		slot->s_bound = ex_sched_bound(xs);
+		/* A place that is new makes points that were not planned for. */
+		if (learns(slot, ep)) {
+			ex_sched_restart(xs);
+		} else if (ex_sched_diverged(xs)) {
+			warnx("explore: %s: the same choices lead to "
+			      "different runs",
+			    lk->lk_target->et_xs->xs_name);
+			_exit(EX_SOFTWARE);
+		} else if (!ex_sched_next(xs)) {
+			slot->s_complete = true;
+			break;
 		}
 	}
 	_exit(0);

@@ -123,8 +123,6 @@ search_all(const struct xs_scenario *xs)
 		run_once(xs);
 		search->s_runs++;
 		search->s_bound = ex_sched_bound(sched);
-		if (ex_sched_diverged(sched))
-			_exit(CHILD_ERROR);
 		if (ex_places_nshared(ep) != nshared) {
 			nshared = ex_places_nshared(ep);
 			search->s_runs = 0;
@@ -132,6 +130,8 @@ search_all(const struct xs_scenario *xs)
 			ex_sched_restart(sched);
 			continue;
 		}
+		if (ex_sched_diverged(sched))
+			_exit(CHILD_ERROR);
 		note_hash(search->s_result.er_hash);
 		if (!ex_sched_next(sched)) {
 			_exit(CHILD_COMPLETE);
