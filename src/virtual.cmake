@@ -109,7 +109,8 @@ function(pmapsim_virtual_library target)
       PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
     target_compile_features(${part} PUBLIC c_std_11)
   endforeach()
-  target_compile_options(${target}_model PRIVATE ${virtual_model_flags})
+  target_compile_options(${target}_model PRIVATE ${virtual_model_flags}
+    -include ${CMAKE_CURRENT_SOURCE_DIR}/sim/virtual/libc_calls.h)
   # With static data at the same addresses in each run.
   target_link_options(${target} PUBLIC -no-pie)
   target_link_libraries(${target}
