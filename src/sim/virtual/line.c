@@ -225,7 +225,6 @@ stand_in_line(struct vcpu *vc, struct line *ln, enum line_op op,
 
 	if (line_model.lm_preset->pr_line_hold_permille == 0 ||
 	    op == LINE_WRITE || op == LINE_ATOMIC_WRITE || !lk->lk_others ||
-	    (is_read(op) && ln->ln_state == LINE_SHARED) ||
 	    vc->vc_granted == ln)
 		return (false);
 	if (op == LINE_RMW)
