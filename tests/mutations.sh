@@ -164,10 +164,10 @@ ts-key-late|lend-chain|sparse/mtx8
 ts-lender-asks|lend-suspect|sparse/gen2
 ts-stray-stays|-|what a host says of loans
 ts-suspect-keeps|-|threads that leave
-ts-late-waits|-|a wait that is too long
-ts-kick-none|-|a wait that is too long
+ts-late-waits|lend-nest|sparse/gen2
+ts-kick-none|lend-kick|sparse/gen2
 ts-same-suspect|-|a wait that is too long
-ts-died-sleeps|-|what a host says of loans
+ts-died-sleeps|lend-nest|sparse/gen2
 ts-never-fair|lock-fair|sparse/mtx8
 ts-always-fair|-|a wait that is too long
 ts-fair-at-once|-|a wait that is too long

@@ -22,6 +22,7 @@
 #define PRI_MID  140
 #define PRI_HIGH 100
 #define PRI_TOP  90
+#define PRI_MOST 80
 
 static const char *const designs[] = { "sparse/gen2", "sparse/mtx8",
 	"sparse/rwlock", NULL };
@@ -104,11 +105,12 @@ check_owner(struct xs_run *run, const struct xs_lock *xl)
 static void
 check_own(struct xs_run *run, unsigned i)
 {
-	int pri = pri_of(run->xr_td[i]);
+	struct thread *td = run->xr_td[i];
+	int pri = pri_of(td);
 
-	if (pri != pris[i])
-		xs_fail(
-		    run, "thread %u has priority %d, not %d", i, pri, pris[i]);
+	if (pri != td->td_base_pri)
+		xs_fail(run, "thread %u has priority %d, not its own, %d", i,
+		    pri, td->td_base_pri);
 }
 
 /* All is given back. */
@@ -220,11 +222,11 @@ const struct xs_scenario xs_lend_chain = {
  * that there are two suspects for a while, of whom one is the owner.
  */
 static void
-body_suspect(struct xs_run *run, unsigned i)
+suspect(struct xs_run *run, unsigned i, int pri)
 {
 	struct lend *le = run->xr_state;
 
-	thread_setpri(curthread(), pris[i]);
+	thread_setpri(curthread(), pri);
 	if (i > 0)
 		xs_flag_await(run, &le->le_flag[i == 3 ? 1 : 0]);
 	switch (i) {
@@ -255,6 +257,12 @@ body_suspect(struct xs_run *run, unsigned i)
 	}
 }
 
+static void
+body_suspect(struct xs_run *run, unsigned i)
+{
+	suspect(run, i, pris[i]);
+}
+
 const struct xs_scenario xs_lend_suspect = {
 	.xs_name = "lend-suspect",
 	.xs_descr =
@@ -265,6 +273,31 @@ const struct xs_scenario xs_lend_suspect = {
 	.xs_lock_only = true,
 	.xs_setup = setup,
 	.xs_body = body_suspect,
+	.xs_check = check_all,
+};
+
+/*
+ * The same where the second thread lends nothing until it gets more urgent, and the
+ * third needs no loan then.
+ */
+static void
+body_kick(struct xs_run *run, unsigned i)
+{
+	static const int own[] = { PRI_MID, PRI_LOW, PRI_MOST, PRI_TOP };
+
+	suspect(run, i, own[i]);
+}
+
+const struct xs_scenario xs_lend_kick = {
+	.xs_name = "lend-kick",
+	.xs_descr =
+	    "a thread that waits gets more urgent, and has to look who owns",
+	.xs_threads = 4,
+	.xs_designs = designs,
+	.xs_unfit = unfit_blocks,
+	.xs_lock_only = true,
+	.xs_setup = setup,
+	.xs_body = body_kick,
 	.xs_check = check_all,
 };
 

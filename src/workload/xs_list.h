@@ -18,6 +18,7 @@
 	X(lend_back)                                                           \
 	X(lend_chain)                                                          \
 	X(lend_suspect)                                                        \
+	X(lend_kick)                                                           \
 	X(lend_nest)                                                           \
 	X(lend_order)                                                          \
 	X(lend_fifo)                                                           \
