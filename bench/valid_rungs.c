@@ -5,7 +5,8 @@
  * On a virtual machine the distance of two CPUs changes from one minute to the
  * next.  So before and after each experiment with several threads their CPUs play
  * ping-pong, and the model of that experiment has one cluster in which a line
- * takes the mean of it.  The rest of the preset stays as it is.
+ * takes the mean of it: a poor model where pairs differ much, as the table then
+ * says.  The rest of the preset stays as it is.
  */
 #include <math.h>
 #include <stdarg.h>
@@ -144,9 +145,14 @@ valid_l0(struct valid *v)
  * L1 and L2: the same on the host and on its model.
  */
 
-/* The mean over the pairs of the first n host CPUs, nanoseconds one way. */
+/* Nanoseconds one way, over the pairs of some CPUs. */
+struct distance {
+	double d_mean, d_min, d_max;
+};
+
+/* Of the first n host CPUs. */
 static int
-distance(struct valid *v, unsigned n, double *nsp)
+distance(struct valid *v, unsigned n, struct distance *d)
 {
 	struct valid_found vf;
 	struct valid_job vj;
@@ -154,6 +160,7 @@ distance(struct valid *v, unsigned n, double *nsp)
 	unsigned pairs = 0;
 	int error = 0;
 
+	*d = (struct distance){ 0, INFINITY, 0 };
 	for (unsigned i = 0; i < n && error == 0; i++) {
 		for (unsigned j = i + 1; j < n && error == 0; j++) {
 			valid_job_begin(&vj, PROBE_PINGPONG, 2);
@@ -163,10 +170,12 @@ distance(struct valid *v, unsigned n, double *nsp)
 			vj.vj_ops = 400;
 			error = valid_run(&vj, NULL, &vf);
 			sum += vf.vf_median;
+			d->d_min = fmin(d->d_min, vf.vf_median);
+			d->d_max = fmax(d->d_max, vf.vf_median);
 			pairs++;
 		}
 	}
-	*nsp = pairs > 0 ? sum / pairs : 0;
+	d->d_mean = pairs > 0 ? sum / pairs : 0;
 	return (error);
 }
 
@@ -193,9 +202,9 @@ at_distance(const struct valid *v, double ns, struct preset *p)
  */
 static int
 on_host(struct valid *v, const struct valid_job *vj, struct valid_found *found,
-    double *nsp, bool *changedp)
+    struct distance *d, bool *changedp)
 {
-	double before, after;
+	struct distance before;
 	int error = 0;
 
 	for (unsigned try = 0; try < TRIES && error == 0; try++) {
@@ -203,12 +212,11 @@ on_host(struct valid *v, const struct valid_job *vj, struct valid_found *found,
 		if (error == 0)
 			error = valid_run(vj, NULL, found);
 		if (error == 0)
-			error = distance(v, vj->vj_threads, &after);
+			error = distance(v, vj->vj_threads, d);
 		if (error != 0)
 			break;
-		*nsp = (before + after) / 2;
-		*changedp =
-		    fmax(before, after) > CHANGED * fmin(before, after) ||
+		*changedp = fmax(before.d_mean, d->d_mean) >
+			CHANGED * fmin(before.d_mean, d->d_mean) ||
 		    found->vf_high > CHANGED * CHANGED * found->vf_low;
 		if (!*changedp)
 			break;
@@ -225,7 +233,8 @@ both(struct valid *v, const char *rung, enum probe_kind kind, unsigned threads,
 	struct valid_job vj;
 	struct preset p;
 	bool changed = false;
-	double ns = 0;
+	struct distance d;
+	char line[40];
 	int error;
 
 	valid_job_begin(&vj, kind, threads);
@@ -233,22 +242,27 @@ both(struct valid *v, const char *rung, enum probe_kind kind, unsigned threads,
 		vj.vj_hostcpus[i] = v->v_hostcpus[i];
 	vj.vj_ops = ops;
 	vj.vj_samples = count(v, samples);
-	error = on_host(v, &vj, &found, &ns, &changed);
+	error = on_host(v, &vj, &found, &d, &changed);
 	if (error != 0)
 		return (error);
-	at_distance(v, ns, &p);
+	at_distance(v, d.d_mean, &p);
 	vj.vj_samples = 9;
 	error = valid_predict(&vj, &p, &predicted);
 	if (error != 0)
 		return (error);
+	/* One distance, or the mean of some that are not alike. */
+	if (d.d_max > CHANGED * d.d_min)
+		(void)snprintf(line, sizeof(line), "line %.0f, %.0f to %.0f",
+		    d.d_mean, d.d_min, d.d_max);
+	else
+		(void)snprintf(line, sizeof(line), "line %.0f", d.d_mean);
 	if (threads == 1)
 		vw = valid_row(v, rung, "ns", predicted.vf_median,
 		    found.vf_median, BOUND_HOST, "%s, 1 thread", what);
 	else
 		vw = valid_row(v, rung, "ns", predicted.vf_median,
-		    found.vf_median, BOUND_HOST,
-		    "%s, %u threads, line %.0f ns%s", what, threads, ns,
-		    changed ? " (unsteady)" : "");
+		    found.vf_median, BOUND_HOST, "%s, %u threads, %s ns%s",
+		    what, threads, line, changed ? " (unsteady)" : "");
 	vw->vw_low = found.vf_low;
 	vw->vw_high = found.vf_high;
 	return (0);
