@@ -158,6 +158,7 @@ validate(struct validate_cmd *vc, const bool wanted[nitems(rungs)])
 	struct valid *v = &vc->vc_valid;
 	struct env e;
 	json_t *o;
+	unsigned bounds = 0;
 	int error;
 
 	env_get(&e);
@@ -186,8 +187,10 @@ validate(struct validate_cmd *vc, const bool wanted[nitems(rungs)])
 	record_rows(vc);
 	if (error != 0)
 		return (error);
+	for (size_t i = 0; i < v->v_nrows; i++)
+		bounds += v->v_rows[i].vw_bound >= 0;
 	(void)fprintf(
-	    vc->vc_out, "\n%u of %zu missed.\n", v->v_missed, v->v_nrows);
+	    vc->vc_out, "\n%u of %u bounds missed.\n", v->v_missed, bounds);
 	return (v->v_missed > 0 ? EX_VOID : 0);
 }
 

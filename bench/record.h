@@ -10,6 +10,8 @@
  *	{"type":"run", ...}	 a repeat of a design, "kind":"real" or "virtual"
  *	{"type":"micro", ...}	 a repeat of the micro loops, "kind":"real"
  *	{"type":"hostvm", ...}	 the host's kernel
+ *	{"type":"calibration", ...} numbers of this host's preset, pairs of CPUs
+ *	{"type":"validation", ...} a line of validate's table
  *	{"type":"end", ...}	 last: how it ended
  *
  * Times are in nanoseconds, sizes in bytes.  Nothing is averaged.  A run has, by
