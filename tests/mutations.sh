@@ -104,6 +104,7 @@ di-wait-no-look|src/pmap/pmap_di_lockless.c|s/memory_order_seq_cst) >= gen)/memo
 di-mutex-gen-lost|src/pmap/pmap_di_mutex.c|s/gen_set(pi->pi_older, gen_of(pi));/;/
 di-mutex-no-look|src/pmap/pmap_di_mutex.c|s/if (pmap_di_done(di) >= gen) {/if (false) {/
 tlb-forget-none|src/pmap/pmap_tlb.c|/} else {/,/}/s/forget(mu, pmap, self);/;/
+reserv-object-first|src/phys/vm_reserv_reclaim.c|/^reserv_break/,/^}/{s/^	vm_phys_lock(vp, rv->domain);/	vm_reserv_objq_remove(vp, rv);&/;/^	vm_reserv_objq_remove(vp, rv);$/d;}
 wait-no-look|src/phys/vm_wait.c|s/if (vm_wait_token(vp) != since || has_enough(vp, npages)) {/if (false) {/
 wait-uncounted|src/phys/vm_wait.c|s/set_nwaiters(vpp, nwaiters(vpp) + 1);/;/
 wait-refund-silent|src/phys/vm_wait.c|/^vm_domain_refund/,/^}/s/if (__predict_true(nwaiters(vpp) == 0))/if (true)/
@@ -204,6 +205,7 @@ di-wait-no-look|di-list|sparse/gen2+di=lockless
 di-mutex-gen-lost|di-list|sparse/gen2+di=mutex
 di-mutex-no-look|di-list|sparse/gen2+di=mutex
 tlb-forget-none|tlb-load|sparse/gen2+tlb=assoc
+reserv-object-first|reserv-run|sparse/gen2
 wait-no-look|page-wait|sparse/gen2
 wait-uncounted|page-wait|sparse/gen2
 wait-refund-silent|page-wait-min|sparse/gen2
