@@ -31,6 +31,8 @@
 #define leaf_lock(ll, sim)                        ((void)(sim), cwl_leaf_lock(ll))
 #define leaf_unlock(ll)                           cwl_leaf_unlock(ll)
 #define lock_delay_seen(ld, v)                    cwl_delay_seen(ld, v)
+#define lock_delay_owner(ld, owner, v)            cwl_delay_seen(ld, v)
+#define lock_delay_round(ld, v)                   cwl_delay_seen(ld, v)
 #define asym_clear64(cs, word, v)                 cwl_asym_clear64(word, v)
 #define kmem_alloc(km, size, align, type, domain) ((void)(km), cwl_alloc(size))
 

@@ -22,7 +22,7 @@
 static struct sim_ops fake_ops;
 static uint64_t fake_ns;
 static unsigned spins, units, yields;
-static int host_pri;
+static int host_pri, owner_runs;
 
 static uint64_t
 fake_clock_ns(struct sim *sim)
@@ -54,6 +54,13 @@ fake_host_pri(const struct thread *td)
 {
 	(void)td;
 	return (host_pri);
+}
+
+static int
+fake_runs(const struct thread *td)
+{
+	assert_ptr_equal(td, lt.lt_td);
+	return (owner_runs);
 }
 
 static int
@@ -138,6 +145,33 @@ one_cpu_is_not_spun_on(void **state)
 	assert_int_equal(spins, 0);
 }
 
+/* 2 CPUs: at most 512 units. */
+static void
+who_sees_the_owner_run_waits_for_it(void **state)
+{
+	uint64_t t0 = fake_ns;
+	struct lock_delay ld;
+	unsigned last = 1;
+
+	(void)state;
+	fake_ops.so_runs = fake_runs;
+	owner_runs = 1;
+	lock_delay_init(&ld, lt.lt_sim);
+	while (fake_ns - t0 < 10 * LOCK_DELAY_BUDGET_NS) {
+		assert_true(lock_delay_owner(&ld, lt.lt_td, 1));
+		assert_int_equal(units, 2 * last < 512 ? 2 * last : 512);
+		last = units;
+	}
+	assert_int_equal(yields, 0);
+	owner_runs = 0;
+	assert_false(lock_delay_owner(&ld, lt.lt_td, 1));
+	/* Nobody can tell. */
+	owner_runs = -1;
+	lock_delay_init(&ld, lt.lt_sim);
+	while (lock_delay_owner(&ld, lt.lt_td, 1))
+		assert_true(units <= LOCK_DELAY_MIN_NS + 1);
+}
+
 static void
 who_keeps_meeting_held_locks_yields_once_a_turn(void **state)
 {
@@ -192,6 +226,8 @@ main(void)
 		    looks_get_rarer_while_others_come_and_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    one_cpu_is_not_spun_on, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    who_sees_the_owner_run_waits_for_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    who_keeps_meeting_held_locks_yields_once_a_turn, setup,
 		    teardown),

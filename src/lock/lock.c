@@ -104,6 +104,39 @@ lock_delay_seen(struct lock_delay *ld, uint64_t seen)
 	return (n != 0);
 }
 
+/* The next delay of who sees the owner run: twice the last one. */
+static unsigned
+owner_delay(struct lock_delay *ld)
+{
+	unsigned max = LOCK_DELAY_OWNER_CPU;
+
+	for (unsigned n = 1; n < ld->ld_sim->sim_ncpus; n *= 2)
+		max *= 2;
+	if (max > LOCK_DELAY_OWNER_MAX)
+		max = LOCK_DELAY_OWNER_MAX;
+	ld->ld_owner_units =
+	    ld->ld_owner_units == 0 ? 2 : 2 * ld->ld_owner_units;
+	if (ld->ld_owner_units > max)
+		ld->ld_owner_units = max;
+	return (ld->ld_owner_units);
+}
+
+bool
+lock_delay_owner(
+    struct lock_delay *ld, const struct thread *owner, uint64_t seen)
+{
+	struct sim *sim = ld->ld_sim;
+	int runs =
+	    sim->sim_ops->so_runs != NULL ? sim->sim_ops->so_runs(owner) : -1;
+
+	if (runs < 0)
+		return (lock_delay_seen(ld, seen));
+	if (runs == 0)
+		return (false);
+	sim->sim_ops->so_spin(sim, owner_delay(ld));
+	return (true);
+}
+
 bool
 lock_delay_round(struct lock_delay *ld, uint64_t seen)
 {

@@ -60,7 +60,9 @@
  *
  * Differs: FreeBSD spins as long as the owner runs.  A thread of the host cannot
  * know that of another, so ours is bounded; and where waiting cannot let the
- * owner proceed (one CPU, or more of ours than the host's) it is not at all.
+ * owner proceed (one CPU, or more of ours than the host's) it is not at all.  The
+ * virtual machine knows it: there, who can name the owner does as FreeBSD does, and
+ * the delay doubles with each look, up to 256 pauses for each CPU (rounded up).
  * Source: FreeBSD releng/12.1, sys/kern/subr_lock.c, lock_delay().
  */
 
@@ -87,12 +89,16 @@
 #define LOCK_DELAY_TURN_NS 75000
 /* Assumed: units of so_spin that a thread adds for those ahead of it, at most. */
 #define LOCK_DELAY_MAX 128
+/* Source: as above; the longest delay of an adaptive lock, in pauses. */
+#define LOCK_DELAY_OWNER_CPU 256
+#define LOCK_DELAY_OWNER_MAX 32678
 
 struct lock_delay {
 	struct sim *ld_sim;
 	uint64_t ld_deadline_ns; /* 0: not started */
 	uint64_t ld_seen;
 	uint64_t ld_delay_ns;
+	unsigned ld_owner_units; /* the last delay of lock_delay_owner() */
 };
 
 static inline void
@@ -102,6 +108,7 @@ lock_delay_init(struct lock_delay *ld, struct sim *sim)
 	ld->ld_deadline_ns = 0;
 	ld->ld_seen = 0;
 	ld->ld_delay_ns = LOCK_DELAY_MIN_NS;
+	ld->ld_owner_units = 0;
 }
 
 /*
@@ -110,6 +117,13 @@ lock_delay_init(struct lock_delay *ld, struct sim *sim)
  * look at memory; where time is virtual, rounds that find nothing new are one.
  */
 bool lock_delay_seen(struct lock_delay *ld, uint64_t seen);
+
+/*
+ * The same, for who knows the owner.  Where the host tells that it has its CPU
+ * (so_runs) the caller spins for as long as it has, with FreeBSD's delays.
+ */
+bool lock_delay_owner(
+    struct lock_delay *ld, const struct thread *owner, uint64_t seen);
 
 /* The same, for who counts rounds, or does something in them. */
 bool lock_delay_round(struct lock_delay *ld, uint64_t seen);

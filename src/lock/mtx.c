@@ -187,7 +187,7 @@ mtx_word_lock_hard(_Atomic uint64_t *word, struct thread *td)
 		if (word_owner(v) == td)
 			panic("mutex %#" PRIxPTR ": thread %u already owns it",
 			    (uintptr_t)word, td->td_id);
-		if (owner_runs(v) && lock_delay_seen(&ld, v))
+		if (owner_runs(v) && lock_delay_owner(&ld, word_owner(v), v))
 			continue;
 
 		tc = turnstile_chain_lock(td, word);

@@ -200,7 +200,8 @@ rw_word_wlock_hard(
 		}
 		check_word(v, word, td, rk);
 		if ((v & RW_LOCK_WRITE) != 0) {
-			if (owner_runs(v) && lock_delay_seen(&ld, v))
+			if (owner_runs(v) &&
+			    lock_delay_owner(&ld, rw_word_owner(v), v))
 				continue;
 		} else if (spin_for_readers(word, v, &ld, &rounds, &spinner)) {
 			continue;
@@ -253,7 +254,8 @@ rw_word_rlock_hard(
 		}
 		check_word(v, word, td, rk);
 		if ((v & RW_LOCK_WRITE) != 0) {
-			if (owner_runs(v) && lock_delay_seen(&ld, v))
+			if (owner_runs(v) &&
+			    lock_delay_owner(&ld, rw_word_owner(v), v))
 				continue;
 		} else if (++rounds <= RW_READER_ROUNDS &&
 		    lock_delay_round(&ld, v)) {

@@ -238,6 +238,11 @@ struct sim_ops {
 	    struct sim *sim, unsigned n, uint64_t deadline_ns);
 	/* CPUs that there are for a machine's; NULL: those of the host. */
 	unsigned (*so_ncpus)(void);
+	/*
+	 * Does td, which may have left, have a CPU at this moment?  1, 0, or -1:
+	 * nobody can tell, as of the threads of a host.
+	 */
+	int (*so_runs)(const struct thread *td);
 };
 
 extern const struct sim_ops sim_real_ops;

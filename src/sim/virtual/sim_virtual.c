@@ -463,6 +463,17 @@ virtual_ncpus(void)
 	return (virt_world.vw_ncpus);
 }
 
+/* Exploring there is no CPU to be had, so it says nothing. */
+static int
+virtual_runs(const struct thread *td)
+{
+	const struct vfiber *fb = world_fiber(td->td_tid);
+
+	if (virt_world.vw_strategy != NULL)
+		return (-1);
+	return (fb != NULL && fb->fb_td == td && fb->fb_state == FB_RUNS);
+}
+
 const struct sim_ops sim_virtual_ops = {
 	.so_name = "virtual",
 	.so_clock_ns = virtual_clock_ns,
@@ -492,6 +503,7 @@ const struct sim_ops sim_virtual_ops = {
 	.so_owns = virtual_owns,
 	.so_spin_until = virtual_spin_until,
 	.so_ncpus = virtual_ncpus,
+	.so_runs = virtual_runs,
 };
 
 const struct sim_ops *const sim_native_ops = &sim_virtual_ops;
