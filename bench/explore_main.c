@@ -69,6 +69,25 @@ add_scenario(struct targets *ts, const struct explore_options *eo,
 	return (0);
 }
 
+/* A fault that does not exist is said once, before anything runs. */
+static int
+check_bug(const struct explore_options *eo)
+{
+	struct design d;
+	char *design, text[256];
+	int error;
+
+	if (eo->eo_bug == NULL)
+		return (0);
+	design = bench_asprintf("sparse/gen2+bug=%s", eo->eo_bug);
+	error = design_parse(design, NULL, &d, text, sizeof(text));
+	free(design);
+	if (error == 0)
+		return (0);
+	warnx("--bug: %s: expected one of tests/README.md", text);
+	return (EX_USAGE);
+}
+
 static int
 add_targets(struct targets *ts, const struct explore_options *eo)
 {
@@ -357,6 +376,8 @@ main(int argc, char *argv[])
 	error = explore_read(argc - 1, argv + 1, &eo);
 	if (error == 0)
 		error = configure(&eo);
+	if (error == 0)
+		error = check_bug(&eo);
 	if (error == 0)
 		error = add_targets(&ts, &eo);
 	if (error == 0 && eo.eo_replay != NULL && ts.ts_n != 1) {

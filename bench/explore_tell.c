@@ -139,7 +139,8 @@ explore_teller_close(struct explore_teller *te, int status)
 	char buf[TABLE_NUMBER_MAX];
 	int error;
 
-	table_print(te->te_table, te->te_out);
+	if (te->te_targets > 0)
+		table_print(te->te_table, te->te_out);
 	(void)fprintf(te->te_out, "\n%s runs of %u scenario%s and designs, ",
 	    table_integer(buf, te->te_runs), te->te_targets,
 	    te->te_targets == 1 ? "" : "s");
