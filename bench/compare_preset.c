@@ -19,7 +19,8 @@ struct compare_preset {
 
 #define POUDRIERE                                                              \
 	"--virtual", "clx-2s-104", "--map", "xeon-2s-104t-192g", "--workload", \
-	    "poudriere", "--designs", "head,superpage,superpage+batch"
+	    "poudriere", "--migrate-pct", "25", "--designs",                   \
+	    "head,superpage,superpage+batch"
 
 static const struct compare_preset presets[] = {
 	/* The columns of the review on a host of its class. */
@@ -31,6 +32,10 @@ static const struct compare_preset presets[] = {
 	 * What was measured: 90 minutes of poudriere -j 104.  Expected, of the
 	 * waits for pv list locks: head / superpage 8 to 14, head /
 	 * superpage+batch 12 to 20.
+	 *
+	 * Everything is as the statistics have it but for migration, which they
+	 * cannot tell: 25 % is in the middle of what meets both, with a spread
+	 * of the seeds that is as large (bench/headline sensitivity).
 	 */
 	{ "poudriere-104", { POUDRIERE, "--text-copies", "20", NULL } },
 	/* All jails on one file system: superpages of libc are the bottleneck. */

@@ -42,6 +42,9 @@ wl_area_premap(struct wl_process *pr, struct wl_area *ar, uint32_t most)
 		if (n == 0)
 			continue;
 		end = first + n;
+		/* Not resident: only where all is mapped in one. */
+		while (first < end && ar->ar_file->wlo_pages[first] == NULL)
+			first++;
 		pmap_enter_object(pr->wlp_pmap, wl_area_va(ar, first),
 		    wl_area_va(ar, end), ar->ar_file->wlo_pages[first],
 		    TEXT_PROT);

@@ -12,6 +12,8 @@
 
 #include "workload/workload_var.h"
 
+#define WINDOW_PAGES 16u /* that are read in together */
+
 void
 wl_fail(struct wl_run *run, const char *fmt, ...)
 {
@@ -69,33 +71,77 @@ wl_free(struct wl_run *run, void *p, size_t size)
 	    M_WORKLOAD, KMEM_ANYDOMAIN);
 }
 
+/* Without a vm_object, and known to wl_objects_destroy(). */
+static struct wl_object *
+object_new(struct wl_run *run, uint32_t npages)
+{
+	struct wl_object *wlo = wl_alloc(run, sizeof(*wlo));
+
+	if (wlo == NULL)
+		return (NULL);
+	wlo->wlo_npages = npages;
+	wlo->wlo_pages = wl_alloc(run, npages * sizeof(wlo->wlo_pages[0]));
+	TAILQ_INSERT_TAIL(&run->wlr_objects, wlo, wlo_link);
+	return (wlo->wlo_pages != NULL ? wlo : NULL);
+}
+
+static void
+object_index(struct wl_object *wlo)
+{
+	struct vm_page *m = wlo->wlo_object->memq_first;
+
+	for (; m != NULL; m = m->listq_next)
+		wlo->wlo_pages[m->pindex] = m;
+}
+
 int
 wl_object_create(struct wl_run *run, uint32_t npages, int domain,
     enum vm_object_fill fill, struct wl_object **wlop)
 {
-	struct wl_object *wlo;
-	struct vm_page *m;
+	struct wl_object *wlo = object_new(run, npages);
 	int error;
 
-	wlo = wl_alloc(run, sizeof(*wlo));
 	if (wlo == NULL)
 		return (ENOMEM);
 	if (fill == VM_OBJECT_RUNS && run->wlr_params.wp_superpages == 0)
 		fill = VM_OBJECT_SMALL;
-	wlo->wlo_npages = npages;
-	wlo->wlo_pages = wl_alloc(run, npages * sizeof(wlo->wlo_pages[0]));
-	/* From here on wl_objects_destroy() takes care of it. */
-	TAILQ_INSERT_TAIL(&run->wlr_objects, wlo, wlo_link);
-	if (wlo->wlo_pages == NULL)
-		return (ENOMEM);
 	error = vm_object_create(
 	    run->wlr_machine, npages, domain, fill, &wlo->wlo_object);
 	if (error == ENOSPC)
 		return (wl_out_of_memory(run));
 	if (error != 0)
 		return (error);
-	for (m = wlo->wlo_object->memq_first; m != NULL; m = m->listq_next)
-		wlo->wlo_pages[m->pindex] = m;
+	object_index(wlo);
+	*wlop = wlo;
+	return (0);
+}
+
+int
+wl_object_create_sparse(struct wl_run *run, uint32_t npages, int domain,
+    unsigned pct, struct wl_object **wlop)
+{
+	struct wl_object *wlo = object_new(run, npages);
+	bool full = false;
+	uint32_t w;
+	int error;
+
+	if (wlo == NULL)
+		return (ENOMEM);
+	error = vm_object_create(run->wlr_machine, npages, domain,
+	    VM_OBJECT_EMPTY, &wlo->wlo_object);
+	if (error != 0)
+		return (error);
+	VM_OBJECT_WLOCK(wlo->wlo_object);
+	for (uint32_t i = 0; i < npages && !full; i++) {
+		w = i / WINDOW_PAGES;
+		if ((w + 1) * pct / 100 == w * pct / 100)
+			continue;
+		full = vm_object_alloc_page(wlo->wlo_object, i, 0) == NULL;
+	}
+	VM_OBJECT_WUNLOCK(wlo->wlo_object);
+	if (full)
+		return (wl_out_of_memory(run));
+	object_index(wlo);
 	*wlop = wlo;
 	return (0);
 }
@@ -126,7 +172,8 @@ wl_objects_unmap(struct wl_run *run)
 			continue;
 		VM_OBJECT_WLOCK(wlo->wlo_object);
 		for (uint32_t i = 0; i < wlo->wlo_npages; i++) {
-			if (!pmap_page_is_mapped(ma, wlo->wlo_pages[i]))
+			if (wlo->wlo_pages[i] == NULL ||
+			    !pmap_page_is_mapped(ma, wlo->wlo_pages[i]))
 				continue;
 			pmap_remove_all(ma, wlo->wlo_pages[i]);
 			n++;

@@ -35,9 +35,9 @@
  *			sys/vm/vm_map.c, MAX_INIT_PT
  *	text-pages    0 (all)	most pages of a file, for small memories
  *	anon-pages    0 (all)	most anonymous pages of a program, the same
- *	superpages    0 or 1 (0)	files lie in reservations, which are full:
- *			2 MB mappings of large ones; else in the same runs of
- *			pages, mapped by 4 KB
+ *	superpages    0 or 1 (0)	all of each file is resident, in
+ *			reservations, so that large ones are mapped by 2 MB; else
+ *			the share that was recorded, mapped by 4 KB
  *	migrate-pct   0 to 100 (0)	processes that are started, or go on, on
  *			another CPU.  FreeBSD's scheduler looks for the CPU with
  *			the least load when a process is forked, where its parent
@@ -165,6 +165,17 @@ poudriere_finish(struct wl_thread *wlt)
 }
 
 static int
+file_create(struct wl_run *run, unsigned file, uint32_t pages, int domain,
+    struct wl_object **wlop)
+{
+	unsigned pct = wl_files[file].wf_resident;
+
+	if (pct < 100 && run->wlr_params.wp_superpages == 0)
+		return (wl_object_create_sparse(run, pages, domain, pct, wlop));
+	return (wl_object_create(run, pages, domain, VM_OBJECT_RUNS, wlop));
+}
+
+static int
 poudriere_build(struct wl_run *run)
 {
 	unsigned ncopies = run->wlr_params.wp_text_copies;
@@ -201,8 +212,7 @@ poudriere_build(struct wl_run *run)
 			if (most != 0)
 				pages = MIN(pages, most);
 			for (unsigned v = 0; v < wl_files[f].wf_variants; v++) {
-				error = wl_object_create(run, pages, domain,
-				    VM_OBJECT_RUNS,
+				error = file_create(run, f, pages, domain,
 				    &po->po_jails[i].wj_files[f][v]);
 				if (error != 0)
 					return (error);

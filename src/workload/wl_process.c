@@ -32,7 +32,7 @@
  * Measured: that share, by running a trace that has a fault for each page against
  * the window of 4 and 4.
  *
- * Assumed: all of a file's pages are resident; a program touches the pages of its
+ * Assumed: what is resident of a large program is evenly spread; a program touches the pages of its
  * files evenly; two faults in three on a file are on the page behind what the
  * last one has mapped.  In the trace this page is the next one for 27 to 54 % of
  * all faults.

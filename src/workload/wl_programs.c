@@ -11,7 +11,7 @@
  *   pages of files	mapped by a run and resident at its end; the common part,
  *			535 pages, is rtld and libc.  Of cc1's 9,985 mapped pages
  *			5,600 to 6,300 are resident, of clang's 57,089 20,967, of
- *			lld's 48,021 12,754
+ *			lld's 48,021 12,754, in windows of 16 pages
  *   data		file pages that a run copies: 12 for a small tool, 41 for
  *			cc1, 111 for the assembler, and so on, shared out over the
  *			files that programs have in common
@@ -49,25 +49,25 @@
 #define RECORDED_FAULT_NS 1500
 
 const struct wl_file wl_files[WL_NFILES] = {
-	/* name, pages, data, mappings, variants, compiler */
-	[WLF_RTLD] = { "rtld", 54, 3, 1, 1, -1 },
-	[WLF_LIBC] = { "libc", 481, 6, 2, 1, -1 },
-	[WLF_HINTS] = { "hints", 8, 0, 1, 1, -1 },
-	[WLF_LIBTEXT] = { "libtext", 200, 6, 4, 1, -1 },
-	[WLF_LIBCC] = { "libcc", 900, 12, 8, 1, WL_GCC },
-	[WLF_LIBBFD] = { "libbfd", 600, 42, 6, 1, WL_GCC },
-	[WLF_SH] = { "sh", 355, 19, 1, 1, -1 },
-	[WLF_COREUTIL] = { "coreutil", 13, 3, 1, 8, -1 },
-	[WLF_TEXTTOOL] = { "texttool", 35, 3, 1, 3, -1 },
-	[WLF_DRIVER] = { "driver", 313, 4, 1, 1, WL_GCC },
-	[WLF_COLLECT2] = { "collect2", 151, 3, 1, 1, WL_GCC },
-	[WLF_CC1] = { "cc1", 5000, 20, 1, 1, WL_GCC },
-	[WLF_AS] = { "as", 218, 60, 1, 1, WL_GCC },
-	[WLF_LD] = { "ld", 390, 3, 1, 1, WL_GCC },
-	[WLF_CLANG] = { "clang", 20400, 32, 1, 1, WL_CLANG },
-	[WLF_LLD] = { "lld", 12200, 32, 1, 1, WL_CLANG },
-	[WLF_MAKE] = { "make", 59, 6, 1, 1, -1 },
-	[WLF_OTHER] = { "other", 365, 12, 1, 4, -1 },
+	/* name, pages, data, mappings, variants, resident, compiler */
+	[WLF_RTLD] = { "rtld", 54, 3, 1, 1, 100, -1 },
+	[WLF_LIBC] = { "libc", 481, 6, 2, 1, 100, -1 },
+	[WLF_HINTS] = { "hints", 8, 0, 1, 1, 100, -1 },
+	[WLF_LIBTEXT] = { "libtext", 200, 6, 4, 1, 100, -1 },
+	[WLF_LIBCC] = { "libcc", 900, 12, 8, 1, 100, WL_GCC },
+	[WLF_LIBBFD] = { "libbfd", 600, 42, 6, 1, 100, WL_GCC },
+	[WLF_SH] = { "sh", 355, 19, 1, 1, 100, -1 },
+	[WLF_COREUTIL] = { "coreutil", 13, 3, 1, 8, 100, -1 },
+	[WLF_TEXTTOOL] = { "texttool", 35, 3, 1, 3, 100, -1 },
+	[WLF_DRIVER] = { "driver", 313, 4, 1, 1, 100, WL_GCC },
+	[WLF_COLLECT2] = { "collect2", 151, 3, 1, 1, 100, WL_GCC },
+	[WLF_CC1] = { "cc1", 7900, 20, 1, 1, 63, WL_GCC },
+	[WLF_AS] = { "as", 218, 60, 1, 1, 100, WL_GCC },
+	[WLF_LD] = { "ld", 390, 3, 1, 1, 100, WL_GCC },
+	[WLF_CLANG] = { "clang", 56550, 32, 1, 1, 36, WL_CLANG },
+	[WLF_LLD] = { "lld", 47490, 32, 1, 1, 26, WL_CLANG },
+	[WLF_MAKE] = { "make", 59, 6, 1, 1, 100, -1 },
+	[WLF_OTHER] = { "other", 365, 12, 1, 4, 100, -1 },
 };
 
 const struct wl_program wl_programs[WL_NPROGRAMS] = {

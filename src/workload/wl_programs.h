@@ -50,11 +50,12 @@ enum wl_file_id {
 
 struct wl_file {
 	const char *wf_name;
-	uint16_t wf_pages; /* resident */
-	uint16_t wf_data;  /* the last of them, which a process copies */
-	uint8_t wf_maps;   /* mappings that share the rest evenly */
+	uint16_t wf_pages;
+	uint16_t wf_data; /* the last of them, which a process copies */
+	uint8_t wf_maps;  /* mappings that share the rest evenly */
 	uint8_t wf_variants;
-	int8_t wf_compiler; /* enum wl_compiler that uses it, -1: either */
+	uint8_t wf_resident; /* percent of the pages; less: in windows */
+	int8_t wf_compiler;  /* enum wl_compiler that uses it, -1: either */
 };
 extern const struct wl_file wl_files[WL_NFILES];
 

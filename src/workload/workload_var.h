@@ -52,7 +52,7 @@ struct wl_run;
 /* A full object with its pages by index: what a radix tree will do one day. */
 struct wl_object {
 	struct vm_object *wlo_object;
-	struct vm_page **wlo_pages;
+	struct vm_page **wlo_pages; /* NULL: not resident */
 	uint32_t wlo_npages;
 	TAILQ_ENTRY(wl_object) wlo_link;
 };
@@ -166,6 +166,14 @@ int wl_check_range(const char *what, uint64_t n, uint64_t min, uint64_t max,
  */
 int wl_object_create(struct wl_run *run, uint32_t npages, int domain,
     enum vm_object_fill fill, struct wl_object **wlop);
+
+/*
+ * The same of an object that only pct percent of are resident, evenly spread in
+ * windows of 16 pages: as a file is that was read in where it was touched.  Its
+ * pages come from reservations, which are never full.
+ */
+int wl_object_create_sparse(struct wl_run *run, uint32_t npages, int domain,
+    unsigned pct, struct wl_object **wlop);
 
 void wl_objects_destroy(struct wl_run *run);
 /* Unmap what is left of their pages: how many were mapped. */
