@@ -161,6 +161,7 @@ virtual_task_run(const struct virtual_task *vt, struct virtual_result *vr)
 		.vc_preset = vt->vt_preset,
 		.vc_ncpus = vt->vt_cpus,
 		.vc_seed = vt->vt_wc.wc_seed,
+		.vc_sees_cpus = true,
 	};
 	double begin = cpu_seconds();
 	int error;

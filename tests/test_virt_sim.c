@@ -71,6 +71,7 @@ setup(void **state)
 	struct virt_config vc = {
 		.vc_preset = &pr,
 		.vc_ncpus = 4,
+		.vc_sees_cpus = true,
 	};
 	struct preset_error pe;
 
@@ -157,6 +158,46 @@ a_thread_runs_on_its_cpu_and_is_current_there(void **state)
 	assert_false(sim->sim_oversubscribed);
 	assert_false(sim->sim_asym);
 	assert_int_equal(sim->sim_spin_ns, pr.pr_pause_ps / 1000);
+}
+
+static void
+sleeps_once(struct job *j)
+{
+	sim->sim_ops->so_block(j->j_td);
+	j->j_ok = true;
+}
+
+static void
+computes_long(struct job *j)
+{
+	compute(50000);
+	j->j_ok = true;
+}
+
+/* While jobs[0] sleeps, and jobs[1] computes. */
+static void
+looks_who_runs(struct job *j)
+{
+	int (*runs)(const struct thread *td) = sim->sim_ops->so_runs;
+
+	j->j_ok = runs(j->j_td) == 1 && runs(jobs[0].j_td) == 0 &&
+	    runs(jobs[1].j_td) == 1;
+	virt_world.vw_sees_cpus = false;
+	j->j_ok = j->j_ok && runs(jobs[0].j_td) == -1;
+	virt_world.vw_sees_cpus = true;
+	sim->sim_ops->so_wake(jobs[0].j_td);
+}
+
+static void
+who_has_a_cpu_is_seen(void **state)
+{
+	(void)state;
+	(void)add(sleeps_once, 0, PRI_DEFAULT, 0);
+	(void)add(computes_long, 1, PRI_DEFAULT, 0);
+	(void)add(looks_who_runs, 2, PRI_DEFAULT, 10000);
+	run_jobs();
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(jobs[i].j_ok);
 }
 
 /*
@@ -446,6 +487,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_thread_runs_on_its_cpu_and_is_current_there),
+		TEST(who_has_a_cpu_is_seen),
 		TEST(a_wakeup_ends_a_sleep),
 		TEST(a_token_that_was_set_before_is_not_lost),
 		TEST(an_urgent_thread_preempts_at_once),

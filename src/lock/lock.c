@@ -131,7 +131,7 @@ lock_delay_owner(
 
 	if (runs < 0)
 		return (lock_delay_seen(ld, seen));
-	if (runs == 0)
+	if (runs == 0 || !spinning_helps(sim))
 		return (false);
 	sim->sim_ops->so_spin(sim, owner_delay(ld));
 	return (true);

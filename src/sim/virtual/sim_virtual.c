@@ -463,13 +463,13 @@ virtual_ncpus(void)
 	return (virt_world.vw_ncpus);
 }
 
-/* Exploring there is no CPU to be had, so it says nothing. */
+/* Exploring there is no CPU to be had. */
 static int
 virtual_runs(const struct thread *td)
 {
 	const struct vfiber *fb = world_fiber(td->td_tid);
 
-	if (virt_world.vw_strategy != NULL)
+	if (!virt_world.vw_sees_cpus || virt_world.vw_strategy != NULL)
 		return (-1);
 	return (fb != NULL && fb->fb_td == td && fb->fb_state == FB_RUNS);
 }

@@ -27,6 +27,12 @@ struct virt_config {
 	const struct preset *vc_preset; /* what accesses cost; not explore */
 	unsigned vc_ncpus;              /* 1 to MACHINE_CPU_MAX */
 	uint64_t vc_seed;
+	/*
+	 * Who waits sees whether an owner has its CPU (so_runs), as in a kernel,
+	 * and spins as long as it has: not where an owner waits for waiters to
+	 * sleep, nor to be compared with threads of a host, which cannot see it.
+	 */
+	bool vc_sees_cpus;
 	struct explore *vc_explore; /* NULL: time decides who runs */
 };
 

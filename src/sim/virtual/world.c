@@ -370,6 +370,7 @@ world_init(struct world *vw, const struct virt_config *vc)
 		leaves *= 2;
 	vw->vw_ncpus = vc->vc_ncpus;
 	vw->vw_seed = vc->vc_seed;
+	vw->vw_sees_cpus = vc->vc_sees_cpus;
 	vw->vw_strategy = vc->vc_explore;
 	vw->vw_explore_ps = VIRT_BEGIN_PS;
 	vw->vw_leaves = leaves;
