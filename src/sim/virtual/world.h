@@ -250,7 +250,7 @@ struct world {
 	struct vcpu *vw_cpus;
 	struct preset vw_preset;
 	uint64_t vw_seed;
-	bool vw_sees_cpus; /* vc_sees_cpus */
+	bool vw_sees_cpus;         /* vc_sees_cpus */
 	struct vfiber **vw_fibers; /* by fb_id; [0] is main's */
 	unsigned vw_nfibers;
 	unsigned vw_maxfibers;
