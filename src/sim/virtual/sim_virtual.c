@@ -355,6 +355,8 @@ virtual_thread_join(struct sim *sim, void *handle)
 static void
 virtual_attach(struct thread *td)
 {
+	/* Who waits for a thousand threads to come waits for something. */
+	virt_world.vw_spins = 0;
 	virt_world.vw_fiber->fb_td = td;
 	line_silence(&td->td_counters, sizeof(td->td_counters), true);
 	world_move(td->td_cpu % virt_world.vw_ncpus);
@@ -363,6 +365,7 @@ virtual_attach(struct thread *td)
 static void
 virtual_detach(struct thread *td)
 {
+	virt_world.vw_spins = 0;
 	line_silence(&td->td_counters, sizeof(td->td_counters), false);
 	if (virt_world.vw_fiber->fb_td == td)
 		virt_world.vw_fiber->fb_td = NULL;

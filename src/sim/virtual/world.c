@@ -29,6 +29,8 @@ _Static_assert(MACHINE_CPU_MAX <= 1 << VIRT_CPU_BITS,
  * world is held to be stuck.
  */
 #define LIVELOCK_ROUNDS 20000000
+/* And for each fiber, that all the others may wait for while it works. */
+#define LIVELOCK_FIBER 1000000
 
 /* What an access finds without a world: its clock is nobody's. */
 static struct vcpu nobody;
@@ -305,7 +307,8 @@ world_charge(enum vstat_time what, uint64_t ps)
 void
 world_idle_round(void)
 {
-	if (++virt_world.vw_spins >= LIVELOCK_ROUNDS)
+	if (++virt_world.vw_spins >=
+	    LIVELOCK_ROUNDS + (uint64_t)virt_world.vw_nlive * LIVELOCK_FIBER)
 		world_stuck("livelock");
 }
 
