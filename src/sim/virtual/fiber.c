@@ -350,15 +350,21 @@ fiber_catch_overflow(void)
 		panic("fibers: no handler of SIGSEGV: error %d", errno);
 }
 
+/*
+ * Below the arena and one after the other, where there is room: what is on stacks
+ * then has the same address in each run, also where it is printed.
+ */
 static char *
 stack_map(size_t size)
 {
+	static uintptr_t hint = (uintptr_t)UINT64_C(0x080000000000);
 	char *p;
 
-	p = mmap(NULL, FIBER_GUARD + size, PROT_READ | PROT_WRITE,
+	p = mmap((void *)hint, FIBER_GUARD + size, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		return (NULL);
+	hint = (uintptr_t)p + FIBER_GUARD + size;
 	if (mprotect(p, FIBER_GUARD, PROT_NONE) != 0) {
 		(void)munmap(p, FIBER_GUARD + size);
 		return (NULL);
