@@ -115,7 +115,7 @@ function(pmapsim_virtual_library target)
   target_link_options(${target} PUBLIC -no-pie)
   target_link_libraries(${target}
     PUBLIC Threads::Threads pmapsim_preset
-    PRIVATE PkgConfig::PMAPSIM_VIRTUAL_DEPS)
+    PRIVATE PkgConfig::PMAPSIM_VIRTUAL_DEPS m)
 endfunction()
 
 pmapsim_virtual_library(pmapsim_virtual)
