@@ -232,15 +232,18 @@ pct_choose(struct ex_sched *xs, const struct ex_point *xp)
 
 	if (xp->xp_yields)
 		xs->xs_pri[xp->xp_self] = --xs->xs_lowest;
-	for (unsigned i = 0; i < xs->xs_nchanges; i++) {
+	/* Before the first step nobody is at the point. */
+	for (unsigned i = 0; xp->xp_self < EX_FIBERS_MAX && i < xs->xs_nchanges;
+	     i++) {
 		if (xs->xs_changes[i] == xs->xs_point)
 			xs->xs_pri[xp->xp_self] = -(int64_t)i;
 	}
 	for (set = xp->xp_ready; set != 0; set &= set - 1) {
 		unsigned i = (unsigned)__builtin_ctz(set);
 
-		if (xs->xs_pri[i] > xs->xs_pri[best] ||
-		    (xp->xp_ready & (UINT32_C(1) << best)) == 0)
+		/* The default may be nobody, who has no priority. */
+		if ((xp->xp_ready & (UINT32_C(1) << best)) == 0 ||
+		    xs->xs_pri[i] > xs->xs_pri[best])
 			best = i;
 	}
 	return (best);
