@@ -64,8 +64,10 @@ struct xs_scenario {
 	const char *xs_map;
 	/* As mc_limit_pages; 0: all. */
 	uint64_t xs_limit_pages;
-	/* Returns 0 or an errno value.  May be NULL. */
-	int (*xs_setup)(struct xs_run *run);
+	/* A thread that meets a held lock blocks at once, without spinning. */
+	bool xs_blocks;
+	/* What is built.  May be NULL. */
+	void (*xs_setup)(struct xs_run *run);
 	void (*xs_body)(struct xs_run *run, unsigned i);
 	/* Looks at the end state, calls xs_fail().  May be NULL. */
 	void (*xs_check)(struct xs_run *run);

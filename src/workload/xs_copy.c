@@ -19,7 +19,7 @@ struct copy {
 	struct vm_page *co_m[NPAGES];
 };
 
-static int
+static void
 setup(struct xs_run *run)
 {
 	struct copy *co = xs_alloc(run, sizeof(*co));
@@ -31,7 +31,6 @@ setup(struct xs_run *run)
 	xs_enter(run, co->co_p, XS_VA, co->co_m[0], XS_RW, XS_W);
 	xs_enter(run, co->co_q, XS_VA + NBPDR, co->co_m[1], XS_R, XS_R);
 	run->xr_state = co;
-	return (0);
 }
 
 static void

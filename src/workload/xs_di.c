@@ -31,14 +31,13 @@ struct di_list {
 	xs_flag dl_flushed[NREMOVERS];
 };
 
-static int
+static void
 setup_list(struct xs_run *run)
 {
 	struct di_list *dl = xs_alloc(run, sizeof(*dl));
 
 	dl->dl_m = xs_pages(run, 0);
 	run->xr_state = dl;
-	return (0);
 }
 
 static void
@@ -136,7 +135,7 @@ struct di {
 	xs_flag di_frozen; /* 1: nobody may write to the page */
 };
 
-static int
+static void
 setup(struct xs_run *run)
 {
 	struct di *di = xs_alloc(run, sizeof(*di));
@@ -152,7 +151,6 @@ setup(struct xs_run *run)
 	pmap_activate(di->di_p, 2);
 	(void)mmu_access(run->xr_machine, 2, XS_VA, XS_W, NULL);
 	run->xr_state = di;
-	return (0);
 }
 
 static void

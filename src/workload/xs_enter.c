@@ -4,7 +4,6 @@
  * Mappings that are made while others are made, replaced and removed.
  */
 
-#include "vm/vm_object.h"
 #include "workload/xs_list.h"
 #include "workload/xs_util.h"
 
@@ -26,7 +25,7 @@ struct enter {
 	xs_flag en_frozen; /* odd: nobody may reach the page */
 };
 
-static int
+static void
 setup(struct xs_run *run)
 {
 	struct enter *en = xs_alloc(run, sizeof(*en));
@@ -36,7 +35,6 @@ setup(struct xs_run *run)
 	en->en_m = xs_pages(run, 0);
 	en->en_n = xs_pages(run, 0);
 	run->xr_state = en;
-	return (0);
 }
 
 static void
@@ -98,18 +96,17 @@ const struct xs_scenario xs_enter_two = {
  * A mapping is replaced.  When one CPU has seen the new page, no other sees the old
  * one any more.
  */
-static int
+static void
 setup_replace(struct xs_run *run)
 {
 	struct enter *en;
-	int error = setup(run);
 
+	setup(run);
 	en = run->xr_state;
 	xs_enter(run, en->en_p, XS_VA, en->en_m, XS_RW, XS_W);
 	pmap_activate(en->en_p, 1);
 	pmap_activate(en->en_p, 2);
 	(void)mmu_access(run->xr_machine, 2, XS_VA, XS_R, NULL);
-	return (error);
 }
 
 static void
@@ -150,24 +147,19 @@ const struct xs_scenario xs_enter_replace = {
  * reading, and taken away with it locked for writing; then nobody reaches it
  * until that is unlocked.
  */
-static int
+static void
 setup_claim(struct xs_run *run)
 {
 	struct enter *en;
-	int error = setup(run);
 
+	setup(run);
 	en = run->xr_state;
 	xs_pages_free(run, en->en_m, 0);
-	if (error == 0)
-		error = vm_object_create(
-		    run->xr_machine, 1, 0, VM_OBJECT_SMALL, &en->en_object);
-	if (error != 0)
-		return (error);
+	en->en_object = xs_object(run, 1, VM_OBJECT_SMALL);
 	en->en_m = en->en_object->memq_first;
 	pmap_activate(en->en_p, 2);
 	xs_enter(run, en->en_p, XS_VA, en->en_m, XS_RW, XS_W);
 	(void)mmu_access(run->xr_machine, 2, XS_VA, XS_W, NULL);
-	return (0);
 }
 
 /* An access between two looks, which agree that the page is frozen. */

@@ -24,7 +24,7 @@ struct exit_state {
 	struct vm_page *ex_run; /* of 2 MB; NULL: none */
 };
 
-static int
+static void
 setup(struct xs_run *run)
 {
 	struct exit_state *ex = xs_alloc(run, sizeof(*ex));
@@ -37,7 +37,6 @@ setup(struct xs_run *run)
 	xs_enter(run, ex->ex_p, VA2, ex->ex_n, XS_R, XS_R);
 	xs_enter(run, ex->ex_q, XS_VA, ex->ex_m, XS_R, XS_R);
 	run->xr_state = ex;
-	return (0);
 }
 
 static void
@@ -105,16 +104,15 @@ const struct xs_scenario xs_exit_scan = {
 	.xs_teardown = teardown,
 };
 
-static int
+static void
 setup_super(struct xs_run *run)
 {
 	struct exit_state *ex;
-	int error = setup(run);
 
+	setup(run);
 	ex = run->xr_state;
 	ex->ex_run = xs_pages(run, VM_LEVEL_0_ORDER);
 	xs_enter_super(run, ex->ex_p, XS_VA + 4 * NBPDR, ex->ex_run, XS_RW);
-	return (error);
 }
 
 /* Of a superpage that one of them wants to split. */

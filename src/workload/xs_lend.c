@@ -32,25 +32,6 @@ static const char *const owner_designs[] = { "sparse/mtx8", "sparse/rwlock",
 
 static const int pris[] = { PRI_LOW, PRI_MID, PRI_HIGH, PRI_TOP };
 
-#define NLOCKS 3
-
-struct lend {
-	struct xs_lock *le_lock[NLOCKS];
-	xs_flag le_flag[NLOCKS];
-};
-
-static int
-setup(struct xs_run *run)
-{
-	struct lend *le = xs_alloc(run, sizeof(*le));
-
-	xs_block_at_once(run);
-	for (unsigned i = 0; i < NLOCKS; i++)
-		le->le_lock[i] = xs_lock_alloc(run);
-	run->xr_state = le;
-	return (0);
-}
-
 static const char *
 unfit_blocks(const struct design *d)
 {
@@ -124,18 +105,26 @@ check_all(struct xs_run *run)
 	}
 }
 
+/* We are as urgent as the most urgent of all that are behind us. */
+static void
+await_loan(struct xs_run *run)
+{
+	while (pri_of(curthread()) != PRI_TOP)
+		run->xr_sim->sim_ops->so_yield(run->xr_sim);
+}
+
 static void
 body_exact(struct xs_run *run, unsigned i)
 {
-	struct lend *le = run->xr_state;
+	struct xs_locks *ls = run->xr_state;
 
 	thread_setpri(curthread(), pris[i]);
 	for (unsigned n = 0; n < 2; n++) {
-		xs_lock(run, le->le_lock[0]);
-		xs_hold(run, le->le_lock[0]);
+		xs_lock(run, ls->ls_lock[0]);
+		xs_hold(run, ls->ls_lock[0]);
 		/* Behind turnstile_claim(), which is the last of locking. */
-		check_owner(run, le->le_lock[0]);
-		xs_unlock(run, le->le_lock[0]);
+		check_owner(run, ls->ls_lock[0]);
+		xs_unlock(run, ls->ls_lock[0]);
 		check_own(run, i);
 	}
 }
@@ -147,7 +136,8 @@ const struct xs_scenario xs_lend_exact = {
 	.xs_designs = mtx8_designs,
 	.xs_unfit = unfit_exact,
 	.xs_lock_only = true,
-	.xs_setup = setup,
+	.xs_blocks = true,
+	.xs_setup = xs_locks_setup,
 	.xs_body = body_exact,
 	.xs_check = check_all,
 };
@@ -155,14 +145,11 @@ const struct xs_scenario xs_lend_exact = {
 static void
 body_back(struct xs_run *run, unsigned i)
 {
-	struct lend *le = run->xr_state;
+	struct xs_locks *ls = run->xr_state;
 
 	thread_setpri(curthread(), pris[i]);
-	for (unsigned n = 0; n < 2; n++) {
-		xs_lock(run, le->le_lock[0]);
-		xs_hold(run, le->le_lock[0]);
-		xs_unlock(run, le->le_lock[0]);
-	}
+	for (unsigned n = 0; n < 2; n++)
+		xs_lock_use(run, ls->ls_lock[0]);
 }
 
 const struct xs_scenario xs_lend_back = {
@@ -172,7 +159,8 @@ const struct xs_scenario xs_lend_back = {
 	.xs_designs = designs,
 	.xs_unfit = unfit_blocks,
 	.xs_lock_only = true,
-	.xs_setup = setup,
+	.xs_blocks = true,
+	.xs_setup = xs_locks_setup,
 	.xs_body = body_back,
 	.xs_check = check_all,
 };
@@ -185,24 +173,23 @@ const struct xs_scenario xs_lend_back = {
 static void
 body_chain(struct xs_run *run, unsigned i)
 {
-	struct lend *le = run->xr_state;
+	struct xs_locks *ls = run->xr_state;
 
 	thread_setpri(curthread(), pris[i]);
 	if (i > 0)
-		xs_flag_await(run, &le->le_flag[i - 1]);
-	if (i < NLOCKS) {
-		xs_lock(run, le->le_lock[i]);
-		xs_flag_set(&le->le_flag[i], 1);
+		xs_flag_await(run, &ls->ls_flag[i - 1]);
+	if (i < XS_NLOCKS) {
+		xs_lock(run, ls->ls_lock[i]);
+		xs_flag_set(&ls->ls_flag[i], 1);
 	}
 	if (i > 0) {
-		xs_lock(run, le->le_lock[i - 1]);
-		xs_unlock(run, le->le_lock[i - 1]);
+		xs_lock(run, ls->ls_lock[i - 1]);
+		xs_unlock(run, ls->ls_lock[i - 1]);
 	} else {
-		while (pri_of(curthread()) != PRI_TOP)
-			run->xr_sim->sim_ops->so_yield(run->xr_sim);
+		await_loan(run);
 	}
-	if (i < NLOCKS)
-		xs_unlock(run, le->le_lock[i]);
+	if (i < XS_NLOCKS)
+		xs_unlock(run, ls->ls_lock[i]);
 }
 
 const struct xs_scenario xs_lend_chain = {
@@ -212,7 +199,8 @@ const struct xs_scenario xs_lend_chain = {
 	.xs_designs = designs,
 	.xs_unfit = unfit_blocks,
 	.xs_lock_only = true,
-	.xs_setup = setup,
+	.xs_blocks = true,
+	.xs_setup = xs_locks_setup,
 	.xs_body = body_chain,
 	.xs_check = check_all,
 };
@@ -224,35 +212,34 @@ const struct xs_scenario xs_lend_chain = {
 static void
 suspect(struct xs_run *run, unsigned i, int pri)
 {
-	struct lend *le = run->xr_state;
+	struct xs_locks *ls = run->xr_state;
 
 	thread_setpri(curthread(), pri);
 	if (i > 0)
-		xs_flag_await(run, &le->le_flag[i == 3 ? 1 : 0]);
+		xs_flag_await(run, &ls->ls_flag[i == 3 ? 1 : 0]);
 	switch (i) {
 	case 0:
-		xs_lock(run, le->le_lock[0]);
-		xs_flag_set(&le->le_flag[0], 1);
-		while (pri_of(curthread()) != PRI_TOP)
-			run->xr_sim->sim_ops->so_yield(run->xr_sim);
-		xs_unlock(run, le->le_lock[0]);
+		xs_lock(run, ls->ls_lock[0]);
+		xs_flag_set(&ls->ls_flag[0], 1);
+		await_loan(run);
+		xs_unlock(run, ls->ls_lock[0]);
 		break;
 	case 1:
-		xs_lock(run, le->le_lock[1]);
-		xs_flag_set(&le->le_flag[1], 1);
-		xs_lock(run, le->le_lock[0]);
-		xs_unlock(run, le->le_lock[0]);
-		xs_unlock(run, le->le_lock[1]);
+		xs_lock(run, ls->ls_lock[1]);
+		xs_flag_set(&ls->ls_flag[1], 1);
+		xs_lock(run, ls->ls_lock[0]);
+		xs_unlock(run, ls->ls_lock[0]);
+		xs_unlock(run, ls->ls_lock[1]);
 		break;
 	case 2:
 		for (unsigned n = 0; n < 2; n++) {
-			if (xs_trylock(run, le->le_lock[0]))
-				xs_unlock(run, le->le_lock[0]);
+			if (xs_trylock(run, ls->ls_lock[0]))
+				xs_unlock(run, ls->ls_lock[0]);
 		}
 		break;
 	default:
-		xs_lock(run, le->le_lock[1]);
-		xs_unlock(run, le->le_lock[1]);
+		xs_lock(run, ls->ls_lock[1]);
+		xs_unlock(run, ls->ls_lock[1]);
 		break;
 	}
 }
@@ -271,7 +258,8 @@ const struct xs_scenario xs_lend_suspect = {
 	.xs_designs = designs,
 	.xs_unfit = unfit_blocks,
 	.xs_lock_only = true,
-	.xs_setup = setup,
+	.xs_blocks = true,
+	.xs_setup = xs_locks_setup,
 	.xs_body = body_suspect,
 	.xs_check = check_all,
 };
@@ -296,7 +284,8 @@ const struct xs_scenario xs_lend_kick = {
 	.xs_designs = designs,
 	.xs_unfit = unfit_blocks,
 	.xs_lock_only = true,
-	.xs_setup = setup,
+	.xs_blocks = true,
+	.xs_setup = xs_locks_setup,
 	.xs_body = body_kick,
 	.xs_check = check_all,
 };
@@ -305,23 +294,23 @@ const struct xs_scenario xs_lend_kick = {
 static void
 body_nest(struct xs_run *run, unsigned i)
 {
-	struct lend *le = run->xr_state;
+	struct xs_locks *ls = run->xr_state;
 
 	thread_setpri(curthread(), pris[i]);
 	if (i % 2 == 0) {
-		xs_lock(run, le->le_lock[0]);
-		xs_lock(run, le->le_lock[1]);
-		xs_hold(run, le->le_lock[1]);
-		xs_unlock(run, le->le_lock[0]);
-		xs_unlock(run, le->le_lock[1]);
+		xs_lock(run, ls->ls_lock[0]);
+		xs_lock(run, ls->ls_lock[1]);
+		xs_hold(run, ls->ls_lock[1]);
+		xs_unlock(run, ls->ls_lock[0]);
+		xs_unlock(run, ls->ls_lock[1]);
 	} else {
-		xs_lock(run, le->le_lock[1]);
-		xs_hold(run, le->le_lock[1]);
-		if (xs_trylock(run, le->le_lock[0]))
-			xs_unlock(run, le->le_lock[0]);
-		xs_unlock(run, le->le_lock[1]);
-		xs_lock(run, le->le_lock[0]);
-		xs_unlock(run, le->le_lock[0]);
+		xs_lock(run, ls->ls_lock[1]);
+		xs_hold(run, ls->ls_lock[1]);
+		if (xs_trylock(run, ls->ls_lock[0]))
+			xs_unlock(run, ls->ls_lock[0]);
+		xs_unlock(run, ls->ls_lock[1]);
+		xs_lock(run, ls->ls_lock[0]);
+		xs_unlock(run, ls->ls_lock[0]);
 	}
 }
 
@@ -332,7 +321,8 @@ const struct xs_scenario xs_lend_nest = {
 	.xs_designs = designs,
 	.xs_unfit = unfit_blocks,
 	.xs_lock_only = true,
-	.xs_setup = setup,
+	.xs_blocks = true,
+	.xs_setup = xs_locks_setup,
 	.xs_body = body_nest,
 	.xs_check = check_all,
 };
@@ -351,24 +341,24 @@ unfit_order(const struct design *d)
 static void
 body_order(struct xs_run *run, unsigned i)
 {
-	struct lend *le = run->xr_state;
+	struct xs_locks *ls = run->xr_state;
 
 	if (i == 0) {
-		xs_lock(run, le->le_lock[0]);
-		xs_flag_set(&le->le_flag[0], 1);
+		xs_lock(run, ls->ls_lock[0]);
+		xs_flag_set(&ls->ls_flag[0], 1);
 		/* Both wait, and nobody comes after that. */
 		xs_await_blocked(run, 1);
 		xs_await_blocked(run, 2);
-		xs_unlock(run, le->le_lock[0]);
+		xs_unlock(run, ls->ls_lock[0]);
 		return;
 	}
 	thread_setpri(curthread(), pris[i]);
-	xs_flag_await(run, &le->le_flag[0]);
-	xs_lock(run, le->le_lock[0]);
-	xs_hold(run, le->le_lock[0]);
-	if (le->le_lock[0]->xl_a == 1 && i == 1)
+	xs_flag_await(run, &ls->ls_flag[0]);
+	xs_lock(run, ls->ls_lock[0]);
+	xs_hold(run, ls->ls_lock[0]);
+	if (ls->ls_lock[0]->xl_a == 1 && i == 1)
 		xs_fail(run, "the less urgent of two that wait is first");
-	xs_unlock(run, le->le_lock[0]);
+	xs_unlock(run, ls->ls_lock[0]);
 }
 
 const struct xs_scenario xs_lend_order = {
@@ -378,7 +368,8 @@ const struct xs_scenario xs_lend_order = {
 	.xs_designs = owner_designs,
 	.xs_unfit = unfit_order,
 	.xs_lock_only = true,
-	.xs_setup = setup,
+	.xs_blocks = true,
+	.xs_setup = xs_locks_setup,
 	.xs_body = body_order,
 };
 
@@ -386,23 +377,23 @@ const struct xs_scenario xs_lend_order = {
 static void
 body_fifo(struct xs_run *run, unsigned i)
 {
-	struct lend *le = run->xr_state;
+	struct xs_locks *ls = run->xr_state;
 
 	if (i == 0) {
-		xs_lock(run, le->le_lock[0]);
-		xs_flag_set(&le->le_flag[0], 1);
+		xs_lock(run, ls->ls_lock[0]);
+		xs_flag_set(&ls->ls_flag[0], 1);
 		xs_await_blocked(run, 1);
-		xs_flag_set(&le->le_flag[1], 1);
+		xs_flag_set(&ls->ls_flag[1], 1);
 		xs_await_blocked(run, 2);
-		xs_unlock(run, le->le_lock[0]);
+		xs_unlock(run, ls->ls_lock[0]);
 		return;
 	}
-	xs_flag_await(run, &le->le_flag[i - 1]);
-	xs_lock(run, le->le_lock[0]);
-	xs_hold(run, le->le_lock[0]);
-	if (le->le_lock[0]->xl_a == 1 && i == 2)
+	xs_flag_await(run, &ls->ls_flag[i - 1]);
+	xs_lock(run, ls->ls_lock[0]);
+	xs_hold(run, ls->ls_lock[0]);
+	if (ls->ls_lock[0]->xl_a == 1 && i == 2)
 		xs_fail(run, "who came last of two equals is first");
-	xs_unlock(run, le->le_lock[0]);
+	xs_unlock(run, ls->ls_lock[0]);
 }
 
 const struct xs_scenario xs_lend_fifo = {
@@ -412,6 +403,7 @@ const struct xs_scenario xs_lend_fifo = {
 	.xs_designs = owner_designs,
 	.xs_unfit = unfit_order,
 	.xs_lock_only = true,
-	.xs_setup = setup,
+	.xs_blocks = true,
+	.xs_setup = xs_locks_setup,
 	.xs_body = body_fifo,
 };

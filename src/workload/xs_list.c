@@ -17,15 +17,15 @@ struct counter_state {
 static const char *const lock_designs[] = { "sparse/gen2", "sparse/gen1",
 	"sparse/mtx8", "sparse/rwlock", NULL };
 
-static int
+static void
 counter_setup(struct xs_run *run)
 {
 	struct counter_state *cst = xs_alloc(run, sizeof(*cst));
 
 	run->xr_state = cst;
-	return (run->xr_lock->plo_init != NULL
-		? run->xr_lock->plo_init(cst->cst_word)
-		: 0);
+	if (run->xr_lock->plo_init != NULL &&
+	    run->xr_lock->plo_init(cst->cst_word) != 0)
+		xs_fail(run, "the lock cannot be made");
 }
 
 static void

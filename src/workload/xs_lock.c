@@ -25,18 +25,10 @@ static const char *const gen_designs[] = { "sparse/gen2", "sparse/gen1", NULL };
 /* Longer than a thread waits before it is handed a lock. */
 #define LONG_NS 600000
 
-static int
-setup_spin(struct xs_run *run)
+static void
+setup(struct xs_run *run)
 {
 	run->xr_state = xs_lock_alloc(run);
-	return (0);
-}
-
-static int
-setup_block(struct xs_run *run)
-{
-	xs_block_at_once(run);
-	return (setup_spin(run));
 }
 
 static void
@@ -45,11 +37,8 @@ rounds(struct xs_run *run, unsigned i)
 	struct xs_lock *xl = run->xr_state;
 
 	(void)i;
-	for (unsigned n = 0; n < ROUNDS; n++) {
-		xs_lock(run, xl);
-		xs_hold(run, xl);
-		xs_unlock(run, xl);
-	}
+	for (unsigned n = 0; n < ROUNDS; n++)
+		xs_lock_use(run, xl);
 }
 
 static void
@@ -71,7 +60,8 @@ const struct xs_scenario xs_lock_block = {
 	.xs_threads = 3,
 	.xs_designs = designs,
 	.xs_lock_only = true,
-	.xs_setup = setup_block,
+	.xs_blocks = true,
+	.xs_setup = setup,
 	.xs_body = rounds,
 	.xs_check = check_rounds,
 };
@@ -82,7 +72,7 @@ const struct xs_scenario xs_lock_spin = {
 	.xs_threads = 2,
 	.xs_designs = designs,
 	.xs_lock_only = true,
-	.xs_setup = setup_spin,
+	.xs_setup = setup,
 	.xs_body = rounds,
 	.xs_check = check_rounds,
 };
@@ -121,7 +111,8 @@ const struct xs_scenario xs_lock_try = {
 	.xs_threads = 3,
 	.xs_designs = designs,
 	.xs_lock_only = true,
-	.xs_setup = setup_block,
+	.xs_blocks = true,
+	.xs_setup = setup,
 	.xs_body = body_try,
 	.xs_check = check_try,
 };
@@ -130,34 +121,18 @@ const struct xs_scenario xs_lock_try = {
  * Both wait, and have waited for long when the first lets go: so it is not the
  * first that has the lock next, though nobody else runs.
  */
-struct fair {
-	struct xs_lock *fa_lock;
-	xs_flag fa_held;
-};
-
-static int
-setup_fair(struct xs_run *run)
-{
-	struct fair *fa = xs_alloc(run, sizeof(*fa));
-
-	xs_block_at_once(run);
-	fa->fa_lock = xs_lock_alloc(run);
-	run->xr_state = fa;
-	return (0);
-}
-
 static void
 body_fair(struct xs_run *run, unsigned i)
 {
-	struct fair *fa = run->xr_state;
-	struct xs_lock *xl = fa->fa_lock;
+	struct xs_locks *ls = run->xr_state;
+	struct xs_lock *xl = ls->ls_lock[0];
 
 	if (i != 0)
-		xs_flag_await(run, &fa->fa_held);
+		xs_flag_await(run, &ls->ls_flag[0]);
 	xs_lock(run, xl);
 	xs_hold(run, xl);
 	if (i == 0) {
-		xs_flag_set(&fa->fa_held, 1);
+		xs_flag_set(&ls->ls_flag[0], 1);
 		xs_await_blocked(run, 1);
 		xs_await_blocked(run, 2);
 		sim_charge(run->xr_sim, SIM_COMPUTE_NS, LONG_NS);
@@ -176,9 +151,9 @@ body_fair(struct xs_run *run, unsigned i)
 static void
 check_fair(struct xs_run *run)
 {
-	struct fair *fa = run->xr_state;
+	const struct xs_locks *ls = run->xr_state;
 
-	xs_lock_check(run, fa->fa_lock, (uint64_t)run->xr_nthreads + 1);
+	xs_lock_check(run, ls->ls_lock[0], (uint64_t)run->xr_nthreads + 1);
 }
 
 const struct xs_scenario xs_lock_fair = {
@@ -188,7 +163,8 @@ const struct xs_scenario xs_lock_fair = {
 	.xs_designs = fair_designs,
 	.xs_unfit = unfit_spin,
 	.xs_lock_only = true,
-	.xs_setup = setup_fair,
+	.xs_blocks = true,
+	.xs_setup = xs_locks_setup,
 	.xs_body = body_fair,
 	.xs_check = check_fair,
 };
@@ -196,19 +172,17 @@ const struct xs_scenario xs_lock_fair = {
 /* So many changes and the generation is 0 again. */
 #define BEFORE_WRAP 2
 
-static int
+static void
 setup_wrap(struct xs_run *run)
 {
-	struct xs_lock *xl;
+	struct xs_lock *xl = xs_lock_alloc(run);
 
-	xs_block_at_once(run);
-	run->xr_state = xl = xs_lock_alloc(run);
+	run->xr_state = xl;
 	/* Relaxed: nobody else knows it. */
 	atomic_store_explicit((_Atomic uint32_t *)(void *)xl->xl_word,
 	    -((uint32_t)BEFORE_WRAP << run->xr_lock->plo_gen_bits),
 	    memory_order_relaxed);
 	xl->xl_a = xl->xl_b = -(uint64_t)BEFORE_WRAP;
-	return (0);
 }
 
 /* Who sees generation 0 under the lock has been told of the wrap. */
@@ -252,6 +226,7 @@ const struct xs_scenario xs_lock_wrap = {
 	.xs_designs = gen_designs,
 	.xs_unfit = unfit_wrap,
 	.xs_lock_only = true,
+	.xs_blocks = true,
 	.xs_setup = setup_wrap,
 	.xs_body = body_wrap,
 	.xs_check = check_wrap,
@@ -264,11 +239,8 @@ body_woken(struct xs_run *run, unsigned i)
 	struct xs_lock *xl = run->xr_state;
 	unsigned n = i == 0 ? 3 : 1;
 
-	for (; n > 0; n--) {
-		xs_lock(run, xl);
-		xs_hold(run, xl);
-		xs_unlock(run, xl);
-	}
+	for (; n > 0; n--)
+		xs_lock_use(run, xl);
 }
 
 static void
@@ -284,7 +256,8 @@ const struct xs_scenario xs_lock_woken = {
 	.xs_designs = blocking_designs,
 	.xs_unfit = unfit_spin,
 	.xs_lock_only = true,
-	.xs_setup = setup_block,
+	.xs_blocks = true,
+	.xs_setup = setup,
 	.xs_body = body_woken,
 	.xs_check = check_woken,
 };

@@ -15,51 +15,33 @@
 static const char *const designs[] = { "sparse/gen2", "sparse/mtx8",
 	"sparse/rwlock", NULL };
 
-#define NLOCKS 3
-
-struct order {
-	struct xs_lock *or_lock[NLOCKS];
-	xs_flag or_held; /* the third lock */
-};
-
-static int
-setup(struct xs_run *run)
-{
-	struct order * or = xs_alloc(run, sizeof(* or));
-
-	xs_block_at_once(run);
-	for (unsigned i = 0; i < NLOCKS; i++)
-		or->or_lock[i] = xs_lock_alloc(run);
-	run->xr_state = or ;
-	return (0);
-}
-
 static void
 take(struct xs_run *run, unsigned n)
 {
-	struct order * or = run->xr_state;
+	struct xs_locks *ls = run->xr_state;
 
-	xs_lock(run, or->or_lock[n]);
-	xs_hold(run, or->or_lock[n]);
+	xs_lock(run, ls->ls_lock[n]);
+	xs_hold(run, ls->ls_lock[n]);
 }
 
 static void
 drop(struct xs_run *run, unsigned n)
 {
-	struct order * or = run->xr_state;
+	struct xs_locks *ls = run->xr_state;
 
-	xs_unlock(run, or->or_lock[n]);
+	xs_unlock(run, ls->ls_lock[n]);
 }
 
 /*
  * The first waits for a lock of the second, which waits for one of the third.  A
  * walk along the owners goes on when the second has moved on, and waits for the
- * first; which waits still, as the fourth was before it.
+ * first; which waits still, as the fourth was before it.  Flag 2: the third holds
+ * its lock.
  */
 static void
 body_rumour(struct xs_run *run, unsigned i)
 {
-	struct order * or = run->xr_state;
+	struct xs_locks *ls = run->xr_state;
 
 	switch (i) {
 	case 0:
@@ -71,7 +53,7 @@ body_rumour(struct xs_run *run, unsigned i)
 		break;
 	case 1:
 		take(run, 1);
-		xs_flag_await(run, & or->or_held);
+		xs_flag_await(run, &ls->ls_flag[2]);
 		take(run, 2);
 		drop(run, 2);
 		drop(run, 1);
@@ -80,7 +62,7 @@ body_rumour(struct xs_run *run, unsigned i)
 		break;
 	case 2:
 		take(run, 2);
-		xs_flag_set(& or->or_held, 1);
+		xs_flag_set(&ls->ls_flag[2], 1);
 		xs_await_blocked(run, 0);
 		drop(run, 2);
 		break;
@@ -95,11 +77,11 @@ body_rumour(struct xs_run *run, unsigned i)
 static void
 check_rumour(struct xs_run *run)
 {
-	struct order * or = run->xr_state;
+	struct xs_locks *ls = run->xr_state;
 
-	xs_lock_check(run, or->or_lock[0], 2);
-	xs_lock_check(run, or->or_lock[1], 3);
-	xs_lock_check(run, or->or_lock[2], 2);
+	xs_lock_check(run, ls->ls_lock[0], 2);
+	xs_lock_check(run, ls->ls_lock[1], 3);
+	xs_lock_check(run, ls->ls_lock[2], 2);
 }
 
 const struct xs_scenario xs_order_rumour = {
@@ -108,7 +90,8 @@ const struct xs_scenario xs_order_rumour = {
 	.xs_threads = 4,
 	.xs_designs = designs,
 	.xs_lock_only = true,
-	.xs_setup = setup,
+	.xs_blocks = true,
+	.xs_setup = xs_locks_setup,
 	.xs_body = body_rumour,
 	.xs_check = check_rumour,
 };
@@ -117,20 +100,20 @@ const struct xs_scenario xs_order_rumour = {
 static void
 body_try(struct xs_run *run, unsigned i)
 {
-	struct order * or = run->xr_state;
+	struct xs_locks *ls = run->xr_state;
 
 	if (i < 2) {
-		for (unsigned n = 0; n < NLOCKS; n++)
+		for (unsigned n = 0; n < XS_NLOCKS; n++)
 			take(run, n);
-		for (unsigned n = NLOCKS; n > 0; n--)
+		for (unsigned n = XS_NLOCKS; n > 0; n--)
 			drop(run, n - 1);
 		return;
 	}
 	take(run, 2);
-	if (xs_trylock(run, or->or_lock[1])) {
-		xs_hold(run, or->or_lock[1]);
-		if (xs_trylock(run, or->or_lock[0])) {
-			xs_hold(run, or->or_lock[0]);
+	if (xs_trylock(run, ls->ls_lock[1])) {
+		xs_hold(run, ls->ls_lock[1]);
+		if (xs_trylock(run, ls->ls_lock[0])) {
+			xs_hold(run, ls->ls_lock[0]);
 			drop(run, 0);
 		}
 		drop(run, 1);
@@ -141,12 +124,12 @@ body_try(struct xs_run *run, unsigned i)
 static void
 check_try(struct xs_run *run)
 {
-	struct order * or = run->xr_state;
+	struct xs_locks *ls = run->xr_state;
 
-	for (unsigned n = 0; n < NLOCKS; n++) {
-		if (or->or_lock[n]->xl_a != or->or_lock[n]->xl_b)
+	for (unsigned n = 0; n < XS_NLOCKS; n++) {
+		if (ls->ls_lock[n]->xl_a != ls->ls_lock[n]->xl_b)
 			xs_fail(run, "lock %u: counts differ", n);
-		xs_lock_check(run, or->or_lock[n], or->or_lock[n]->xl_a);
+		xs_lock_check(run, ls->ls_lock[n], ls->ls_lock[n]->xl_a);
 	}
 }
 
@@ -156,7 +139,8 @@ const struct xs_scenario xs_order_try = {
 	.xs_threads = 3,
 	.xs_designs = designs,
 	.xs_lock_only = true,
-	.xs_setup = setup,
+	.xs_blocks = true,
+	.xs_setup = xs_locks_setup,
 	.xs_body = body_try,
 	.xs_check = check_try,
 };
@@ -167,16 +151,14 @@ struct owner {
 	unsigned ow_freed; /* plain: by the last */
 };
 
-static int
+static void
 setup_last(struct xs_run *run)
 {
 	struct owner *ow = xs_alloc(run, sizeof(*ow));
 
-	xs_block_at_once(run);
 	mtx_init(&ow->ow_mtx, "xs", MTX_RECURSE);
 	ow->ow_refs = run->xr_scenario->xs_threads;
 	run->xr_state = ow;
-	return (0);
 }
 
 /* Who drops the last reference ends the mutex, and uses its memory. */
@@ -221,6 +203,7 @@ const struct xs_scenario xs_mtx_last = {
 	.xs_threads = 3,
 	.xs_designs = mtx_designs,
 	.xs_lock_only = true,
+	.xs_blocks = true,
 	.xs_setup = setup_last,
 	.xs_body = body_last,
 	.xs_check = check_last,

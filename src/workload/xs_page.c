@@ -64,7 +64,7 @@ const struct xs_scenario xs_page_alloc = {
 };
 
 /* All pages are taken; two of them by the thread that gives them back. */
-static int
+static void
 setup_wait(struct xs_run *run)
 {
 	struct page *pa = xs_alloc(run, sizeof(*pa));
@@ -78,7 +78,6 @@ setup_wait(struct xs_run *run)
 	pa->pa_more = pa->pa_last->q_next;
 	pa->pa_hoard = pa->pa_more->q_next;
 	run->xr_state = pa;
-	return (0);
 }
 
 static void
@@ -139,7 +138,7 @@ const struct xs_scenario xs_page_wait = {
  * As before, and no two pages that are free or will be are a run: who tries for one
  * takes them off the count, finds none, and puts them back.
  */
-static int
+static void
 setup_wait_min(struct xs_run *run)
 {
 	struct vm_phys *vp = run->xr_machine->ma_vp;
@@ -170,7 +169,6 @@ setup_wait_min(struct xs_run *run)
 		}
 	}
 	pa->pa_hoard = odd;
-	return (0);
 }
 
 /* One waits for two pages, and another tries for a run meanwhile. */

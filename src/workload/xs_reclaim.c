@@ -42,7 +42,7 @@ sort(struct pmap **pm)
 }
 
 /* A chunk each, the first's excepted; then there are no more. */
-static int
+static void
 setup(struct xs_run *run)
 {
 	struct reclaim_state *re = xs_alloc(run, sizeof(*re));
@@ -56,7 +56,6 @@ setup(struct xs_run *run)
 	xs_enter(run, re->re_pmap[2], XS_VA, re->re_m, XS_RW, XS_W);
 	pmap_limit(run->xr_machine, -1, 0);
 	run->xr_state = re;
-	return (0);
 }
 
 static void
@@ -149,13 +148,13 @@ const struct xs_scenario xs_reclaim_exit = {
  * The victim runs, and has a page to itself, whose entry goes first; the lock of
  * its superpage is dropped for that of the other page.
  */
-static int
+static void
 setup_free(struct xs_run *run)
 {
 	struct reclaim_state *re;
 	struct pmap *victim;
-	int error = setup(run);
 
+	setup(run);
 	re = run->xr_state;
 	victim = re->re_pmap[2];
 	re->re_run = xs_pages(run, VM_LEVEL_0_ORDER);
@@ -167,7 +166,6 @@ setup_free(struct xs_run *run)
 	pmap_limit(run->xr_machine, -1, 0);
 	pmap_activate(victim, 2);
 	(void)mmu_access(run->xr_machine, 2, XS_VA + PAGE_SIZE, XS_R, NULL);
-	return (error);
 }
 
 /* A page that reclaim has unmapped is freed before, or after, TLBs were told. */

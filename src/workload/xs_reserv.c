@@ -5,7 +5,6 @@
  * a run, and while objects end.
  */
 
-#include "vm/vm_object.h"
 #include "workload/xs_list.h"
 #include "workload/xs_util.h"
 
@@ -35,19 +34,16 @@ object_page(struct vm_object *object, vm_pindex_t i)
 }
 
 /* Two objects with a page of a reservation each, and nothing else is free. */
-static int
+static void
 setup(struct xs_run *run)
 {
 	struct reserv *rs = xs_alloc(run, sizeof(*rs));
 	struct vm_page *m;
-	int error;
 
 	run->xr_state = rs;
 	for (unsigned i = 0; i < NOBJS; i++) {
-		error = vm_object_create(run->xr_machine, VM_LEVEL_0_NPAGES, 0,
-		    VM_OBJECT_EMPTY, &rs->rs_object[i]);
-		if (error != 0)
-			return (error);
+		rs->rs_object[i] =
+		    xs_object(run, VM_LEVEL_0_NPAGES, VM_OBJECT_EMPTY);
 		if (object_page(rs->rs_object[i], 0) == NULL)
 			xs_fail(run, "no page for an object");
 	}
@@ -61,7 +57,6 @@ setup(struct xs_run *run)
 			rs->rs_hoard[rs->rs_nhoard++] = m;
 		}
 	}
-	return (0);
 }
 
 static void

@@ -304,15 +304,16 @@ run_threads(struct xs_run *run)
 	const struct xs_scenario *xs = run->xr_scenario;
 	struct xs_thread *xt;
 	uint64_t free_before = 0;
-	int error = 0;
+	int error;
 
 	if (run->xr_machine != NULL)
 		free_before = machine_free_pages(run->xr_machine);
 	xt = xs_alloc(run, xs->xs_threads * sizeof(*xt));
+	if (xs->xs_blocks)
+		run->xr_sim->sim_oversubscribed = true;
 	if (xs->xs_setup != NULL)
-		error = xs->xs_setup(run);
-	if (error == 0)
-		error = start_threads(run, xt);
+		xs->xs_setup(run);
+	error = start_threads(run, xt);
 	if (error == 0) {
 		explore_threads(run);
 		check(run);
@@ -320,7 +321,7 @@ run_threads(struct xs_run *run)
 			xs->xs_check(run);
 	}
 	end_threads(run);
-	if (error == 0 && xs->xs_teardown != NULL)
+	if (xs->xs_teardown != NULL)
 		xs->xs_teardown(run);
 	if (error == 0 && run->xr_machine != NULL) {
 		check(run);

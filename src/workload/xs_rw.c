@@ -23,8 +23,8 @@ struct rw {
 	_Atomic unsigned rw_writes;
 };
 
-static int
-setup_spin(struct xs_run *run)
+static void
+setup(struct xs_run *run)
 {
 	struct rw *rw = xs_alloc(run, sizeof(*rw));
 
@@ -32,14 +32,6 @@ setup_spin(struct xs_run *run)
 		rw_init(&rw->rw_lock[i], "xs rw", RW_RECURSE);
 	sx_init(&rw->rw_sx, "xs sx", SX_RECURSE);
 	run->xr_state = rw;
-	return (0);
-}
-
-static int
-setup_block(struct xs_run *run)
-{
-	xs_block_at_once(run);
-	return (setup_spin(run));
 }
 
 static void
@@ -100,7 +92,8 @@ const struct xs_scenario xs_rw_block = {
 	.xs_threads = 4,
 	.xs_designs = designs,
 	.xs_lock_only = true,
-	.xs_setup = setup_block,
+	.xs_blocks = true,
+	.xs_setup = setup,
 	.xs_body = body_mixed,
 	.xs_check = check,
 };
@@ -111,7 +104,7 @@ const struct xs_scenario xs_rw_spin = {
 	.xs_threads = 4,
 	.xs_designs = designs,
 	.xs_lock_only = true,
-	.xs_setup = setup_spin,
+	.xs_setup = setup,
 	.xs_body = body_mixed,
 	.xs_check = check,
 };
@@ -151,7 +144,8 @@ const struct xs_scenario xs_rw_change = {
 	.xs_threads = 3,
 	.xs_designs = designs,
 	.xs_lock_only = true,
-	.xs_setup = setup_block,
+	.xs_blocks = true,
+	.xs_setup = setup,
 	.xs_body = body_change,
 	.xs_check = check,
 };
@@ -183,7 +177,8 @@ const struct xs_scenario xs_rw_nest = {
 	.xs_threads = 4,
 	.xs_designs = designs,
 	.xs_lock_only = true,
-	.xs_setup = setup_block,
+	.xs_blocks = true,
+	.xs_setup = setup,
 	.xs_body = body_nest,
 	.xs_check = check,
 };
@@ -219,7 +214,8 @@ const struct xs_scenario xs_rw_try = {
 	.xs_threads = 3,
 	.xs_designs = designs,
 	.xs_lock_only = true,
-	.xs_setup = setup_block,
+	.xs_blocks = true,
+	.xs_setup = setup,
 	.xs_body = body_try,
 	.xs_check = check,
 };
@@ -263,7 +259,8 @@ const struct xs_scenario xs_sx_mixed = {
 	.xs_threads = 3,
 	.xs_designs = designs,
 	.xs_lock_only = true,
-	.xs_setup = setup_block,
+	.xs_blocks = true,
+	.xs_setup = setup,
 	.xs_body = body_sx,
 	.xs_check = check,
 };

@@ -26,7 +26,7 @@ struct scan {
 	struct vm_page *sc_n; /* what comes later */
 };
 
-static int
+static void
 setup(struct xs_run *run)
 {
 	struct scan *sc = xs_alloc(run, sizeof(*sc));
@@ -38,7 +38,6 @@ setup(struct xs_run *run)
 	xs_enter(run, sc->sc_p, XS_VA, sc->sc_m, XS_RW, XS_W);
 	xs_enter(run, sc->sc_q, XS_VA, sc->sc_m, XS_RW, XS_W);
 	run->xr_state = sc;
-	return (0);
 }
 
 static void
@@ -197,18 +196,17 @@ const struct xs_scenario xs_scan_two = {
  * A CPU that writes while the page is cleaned: what it wrote is known to the page
  * afterwards, or it faulted.
  */
-static int
+static void
 setup_write(struct xs_run *run)
 {
 	struct scan *sc;
-	int error = setup(run);
 
+	setup(run);
 	sc = run->xr_state;
 	pmap_clear_modify(run->xr_machine, sc->sc_m);
 	/* Relaxed: nobody else looks. */
 	atomic_store_explicit(&sc->sc_m->dirty, 0, memory_order_relaxed);
 	pmap_activate(sc->sc_p, 1);
-	return (error);
 }
 
 static void

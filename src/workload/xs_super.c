@@ -39,7 +39,7 @@ setup_pmaps(struct xs_run *run)
 }
 
 /* One page is missing: that it is a superpage. */
-static int
+static void
 setup_promote(struct xs_run *run)
 {
 	struct super *su = setup_pmaps(run);
@@ -47,10 +47,9 @@ setup_promote(struct xs_run *run)
 	xs_fill(run, su->su_p, XS_VA, su->su_run, XS_RW);
 	xs_enter(run, su->su_q, VA_OF(SEEN), &su->su_run[SEEN], XS_RW, XS_RW);
 	pmap_activate(su->su_p, 2);
-	return (0);
 }
 
-static int
+static void
 setup_demote(struct xs_run *run)
 {
 	struct super *su = setup_pmaps(run);
@@ -58,7 +57,6 @@ setup_demote(struct xs_run *run)
 	xs_enter_super(run, su->su_p, XS_VA, su->su_run, XS_RW);
 	xs_enter_super(run, su->su_q, XS_VA, su->su_run, XS_RW);
 	pmap_activate(su->su_p, 2);
-	return (0);
 }
 
 static void

@@ -18,7 +18,7 @@ struct tlb {
 	struct vm_page *tl_m; /* NULL: freed */
 };
 
-static int
+static void
 setup(struct xs_run *run)
 {
 	struct tlb *tl = xs_alloc(run, sizeof(*tl));
@@ -30,7 +30,6 @@ setup(struct xs_run *run)
 	pmap_activate(tl->tl_p, 1);
 	(void)mmu_access(run->xr_machine, 1, XS_VA, XS_R, NULL);
 	run->xr_state = tl;
-	return (0);
 }
 
 static void
@@ -130,17 +129,16 @@ dirty(struct xs_run *run, struct vm_page *m)
 }
 
 /* Written, or not: nothing between. */
-static int
+static void
 setup_clean(struct xs_run *run)
 {
 	struct tlb *tl;
-	int error = setup(run);
 
+	setup(run);
 	tl = run->xr_state;
 	pmap_clear_modify(run->xr_machine, tl->tl_m);
 	/* Relaxed: nobody else looks. */
 	atomic_store_explicit(&tl->tl_m->dirty, 0, memory_order_relaxed);
-	return (error);
 }
 
 static void
@@ -178,16 +176,15 @@ body_dirty(struct xs_run *run, unsigned i)
 }
 
 /* So that the mapping alone knows that the page was written. */
-static int
+static void
 setup_dirty(struct xs_run *run)
 {
 	struct tlb *tl;
-	int error = setup(run);
 
+	setup(run);
 	tl = run->xr_state;
 	/* Relaxed: nobody else looks. */
 	atomic_store_explicit(&tl->tl_m->dirty, 0, memory_order_relaxed);
-	return (error);
 }
 
 const struct xs_scenario xs_tlb_dirty = {

@@ -49,6 +49,14 @@ xs_unlock(struct xs_run *run, struct xs_lock *xl)
 }
 
 void
+xs_lock_use(struct xs_run *run, struct xs_lock *xl)
+{
+	xs_lock(run, xl);
+	xs_hold(run, xl);
+	xs_unlock(run, xl);
+}
+
+void
 xs_lock_check(struct xs_run *run, const struct xs_lock *xl, uint64_t holds)
 {
 	const struct pv_lock_ops *ops = run->xr_lock;
@@ -67,18 +75,22 @@ xs_lock_check(struct xs_run *run, const struct xs_lock *xl, uint64_t holds)
 }
 
 void
+xs_locks_setup(struct xs_run *run)
+{
+	struct xs_locks *ls = xs_alloc(run, sizeof(*ls));
+
+	for (unsigned i = 0; i < XS_NLOCKS; i++)
+		ls->ls_lock[i] = xs_lock_alloc(run);
+	run->xr_state = ls;
+}
+
+void
 xs_await_blocked(struct xs_run *run, unsigned i)
 {
 	/* Relaxed: only the value counts. */
 	while (atomic_load_explicit(
 		   &run->xr_td[i]->td_blocked_on, memory_order_relaxed) == NULL)
 		run->xr_sim->sim_ops->so_yield(run->xr_sim);
-}
-
-void
-xs_block_at_once(struct xs_run *run)
-{
-	run->xr_sim->sim_oversubscribed = true;
 }
 
 struct vm_page *
@@ -95,6 +107,16 @@ void
 xs_pages_free(struct xs_run *run, struct vm_page *m, int order)
 {
 	vm_phys_page_free(run->xr_machine, m, order);
+}
+
+struct vm_object *
+xs_object(struct xs_run *run, vm_pindex_t size, enum vm_object_fill fill)
+{
+	struct vm_object *object;
+
+	if (vm_object_create(run->xr_machine, size, 0, fill, &object) != 0)
+		panic("%s: no object", run->xr_scenario->xs_name);
+	return (object);
 }
 
 struct pmap *

@@ -12,6 +12,7 @@
 #include "pmap/pmap_var.h"
 #include "pmapsim/mmu.h"
 #include "pmapsim/vm_phys.h"
+#include "vm/vm_object.h"
 #include "workload/xs.h"
 
 #define XS_R  VM_PROT_READ
@@ -58,17 +59,30 @@ bool xs_trylock(struct xs_run *run, struct xs_lock *xl);
 /* Counts, and looks whether anybody else is in. */
 void xs_hold(struct xs_run *run, struct xs_lock *xl);
 void xs_unlock(struct xs_run *run, struct xs_lock *xl);
+/* Lock, hold and unlock. */
+void xs_lock_use(struct xs_run *run, struct xs_lock *xl);
 /* It was held so often, as the generation says, too, and is free. */
 void
 xs_lock_check(struct xs_run *run, const struct xs_lock *xl, uint64_t holds);
+
+/* More than one lock, and what threads tell each other. */
+#define XS_NLOCKS 3
+struct xs_locks {
+	struct xs_lock *ls_lock[XS_NLOCKS];
+	xs_flag ls_flag[XS_NLOCKS];
+};
+
+/* An xs_setup(): they are the scenario's state. */
+void xs_locks_setup(struct xs_run *run);
+
 /* Yield until thread i waits for a lock. */
 void xs_await_blocked(struct xs_run *run, unsigned i);
-/* For xs_setup(): a thread that meets a held lock blocks without spinning. */
-void xs_block_at_once(struct xs_run *run);
 
 /* Pages are wired, and managed unless said otherwise. */
 struct vm_page *xs_pages(struct xs_run *run, int order);
 void xs_pages_free(struct xs_run *run, struct vm_page *m, int order);
+struct vm_object *
+xs_object(struct xs_run *run, vm_pindex_t size, enum vm_object_fill fill);
 struct pmap *xs_pmap(struct xs_run *run);
 /* It has no mapping. */
 void xs_pmap_free(struct pmap *pmap);
