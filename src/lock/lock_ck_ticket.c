@@ -4,14 +4,32 @@
  * The pv list lock "ck_ticket": Concurrency Kit's ticket lock, without back-off.  Zero is
  * unlocked, CK_SPINLOCK_TICKET_INITIALIZER.
  *
- * Limits.  On amd64 the word is 4 bytes, tickets have 16 bits: at most 65535
- * threads wait for one.
+ * Two forms.  On amd64 both tickets are in one word of 4 bytes.  Elsewhere they are
+ * two words, and Concurrency Kit has no trylock; ours follows from what lock does.
+ *
+ * Limits.  On amd64 tickets have 16 bits: at most 65535 threads wait for one.
  */
 
 #include <ck_spinlock.h>
 
 #include "lock/lock_ck.h"
 #include "lock/pv_backends.h"
+
+#ifdef CK_F_SPINLOCK_TICKET_TRYLOCK
+#define ticket_try ck_spinlock_ticket_trylock
+#else
+/* The position never passes next: where the next ticket is still that, it is free. */
+static bool
+ticket_try(struct ck_spinlock_ticket *ticket)
+{
+	unsigned position = ck_pr_load_uint(&ticket->position);
+
+	if (!ck_pr_cas_uint(&ticket->next, position, position + 1))
+		return (false);
+	ck_pr_fence_lock();
+	return (true);
+}
+#endif
 
 static void
 ck_ticket_lock(void *word)
@@ -23,7 +41,7 @@ ck_ticket_lock(void *word)
 static bool
 ck_ticket_trylock(void *word)
 {
-	if (!ck_spinlock_ticket_trylock(word))
+	if (!ticket_try(word))
 		return (false);
 	tsan_acquire(word);
 	return (true);
