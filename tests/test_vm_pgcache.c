@@ -43,17 +43,28 @@ caches_import_buckets_and_keep_freed_pages(void **state)
 }
 
 static void
-remote_pages_do_not_enter_the_cache(void **state)
+each_domain_has_a_cache_of_its_own(void **state)
 {
+	uint64_t cached;
 	struct vm_page *m;
 
 	(void)state;
+	assert_int_equal(pm.pm_td->td_domain, 0);
 	m = vm_page_alloc(pm.pm_vp, 1, 0);
-	assert_int_equal(m->flags & PG_PCPU_CACHE, 0);
-	vm_page_free(pm.pm_vp, m);
-	assert_int_equal(vm_pgcache_count(pm.pm_vp, -1), 0);
+	assert_int_equal(vm_page_domain(pm.pm_vp, m), 1);
+	assert_int_not_equal(m->flags & PG_PCPU_CACHE, 0);
+	cached = vm_pgcache_count(pm.pm_vp, 1);
+	assert_true(cached > 0);
 	assert_int_equal(vm_pgcache_count(pm.pm_vp, 0), 0);
-	assert_int_equal(vm_pgcache_count(pm.pm_vp, 1), 0);
+	vm_page_free(pm.pm_vp, m);
+	assert_int_equal(vm_pgcache_count(pm.pm_vp, 1), cached + 1);
+	assert_int_equal(vm_pgcache_count(pm.pm_vp, 0), 0);
+	assert_int_equal(phys_check(&pm), 0);
+	m = vm_page_alloc(pm.pm_vp, 0, 0);
+	assert_int_equal(vm_page_domain(pm.pm_vp, m), 0);
+	vm_page_free(pm.pm_vp, m);
+	assert_int_equal(vm_pgcache_drain(pm.pm_vp), 2 * (cached + 1));
+	assert_int_equal(accounted(1), vm_total_pages(pm.pm_vp, 1));
 }
 
 static void
@@ -158,7 +169,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CACHED(caches_import_buckets_and_keep_freed_pages),
-		CACHED(remote_pages_do_not_enter_the_cache),
+		CACHED(each_domain_has_a_cache_of_its_own),
 		CACHED(a_full_cache_returns_a_bucket),
 		CACHED(an_allocation_that_would_fail_drains_the_own_cache),
 		cmocka_unit_test_setup_teardown(

@@ -114,7 +114,7 @@ i34_free_page_in_use(void **state)
 static void
 i34_free_page_in_a_cache(void **state)
 {
-	struct vm_pgcache_pool *pgp = &pm.pm_td->td_pgcache->pgc_pools[0];
+	struct vm_pgcache_pool *pgp = &pm.pm_td->td_pgcache->pgc_pools[0][0];
 	struct vm_page *m, *saved;
 
 	(void)state;

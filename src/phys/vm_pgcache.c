@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page caches: each thread keeps a few free pages of its home domain, by pool,
- * so that most allocations and frees take no lock.
+ * Page caches: each thread keeps a few free pages of each domain, by pool, so that
+ * most allocations and frees take no lock, wherever the pages are.
  *
  * A cache that is empty imports a bucket of pages, and one that is full returns
  * a bucket, under one hold of the free queue lock.  Pages that came out of a
@@ -14,7 +14,7 @@
  * threads that compute without touching the allocator.
  *
  * Differs: FreeBSD has these caches per CPU (uma(9) zones "vm pgcache", one per
- * domain and pool); here they are per thread and for the home domain only.
+ * domain and pool); here they are per thread.
  * Assumed: a bucket is 64 pages; uma(9) adapts its size up to 256.  Builds with
  * PMAPSIM_INVARIANTS use 4, so that imports and returns are ordinary.
  */
@@ -50,6 +50,14 @@ set_count(struct vm_pgcache_pool *pgp, uint32_t n)
 	atomic_store_explicit(&pgp->pgp_count, n, memory_order_relaxed);
 }
 
+static size_t
+cache_size(const struct vm_phys *vp)
+{
+	return (sizeof(struct vm_pgcache) +
+	    (size_t)vp->vp_ndomains *
+		sizeof(((struct vm_pgcache *)NULL)->pgc_pools[0]));
+}
+
 /* A new one, or one that a thread of the same domain has left. */
 static struct vm_pgcache *
 get_cache(struct vm_phys *vp, int domain)
@@ -63,19 +71,18 @@ get_cache(struct vm_phys *vp, int domain)
 	for (pgc = head; pgc != NULL; pgc = pgc->pgc_next) {
 		used = false;
 		/* Acquire: pairs with the release in vm_pgcache_detach(). */
-		if (pgc->pgc_domain == domain &&
+		if (pgc->pgc_home == domain &&
 		    atomic_compare_exchange_strong_explicit(&pgc->pgc_used,
 			&used, true, memory_order_acquire,
 			memory_order_relaxed))
 			return (pgc);
 	}
 	pgc = kmem_alloc(
-	    vp->vp_kmem, sizeof(*pgc), CACHE_PAIR_SIZE, M_PHYS, domain);
+	    vp->vp_kmem, cache_size(vp), CACHE_PAIR_SIZE, M_PHYS, domain);
 	if (pgc == NULL)
 		return (NULL);
 	pgc->pgc_vp = vp;
-	pgc->pgc_domain = domain;
-	pgc->pgc_enabled = vp->vp_domains[domain]->vmd_has_pgcache;
+	pgc->pgc_home = domain;
 	/* Relaxed: published below. */
 	atomic_store_explicit(&pgc->pgc_used, true, memory_order_relaxed);
 	pgc->pgc_next = head;
@@ -129,7 +136,7 @@ vm_pgcache_destroy(struct vm_phys *vp)
 	for (; pgc != NULL; pgc = next) {
 		next = pgc->pgc_next;
 		kmem_free(
-		    vp->vp_kmem, pgc, sizeof(*pgc), M_PHYS, pgc->pgc_domain);
+		    vp->vp_kmem, pgc, cache_size(vp), M_PHYS, pgc->pgc_home);
 	}
 }
 
@@ -143,9 +150,8 @@ vm_pgcache_count(struct vm_phys *vp, int domain)
 	pgc = atomic_load_explicit(
 	    &vp->vp_private->vpp_pgcaches, memory_order_acquire);
 	for (; pgc != NULL; pgc = pgc->pgc_next) {
-		for (int p = 0; p < VM_NFREEPOOL && pgc->pgc_domain == domain;
-		     p++)
-			n += count(&pgc->pgc_pools[p]);
+		for (int p = 0; p < VM_NFREEPOOL; p++)
+			n += count(&pgc->pgc_pools[domain][p]);
 	}
 	return (n);
 }
@@ -186,10 +192,9 @@ vm_pgcache_alloc(struct vm_phys *vp, struct vm_domain *vmd, int pool)
 	struct vm_pgcache_pool *pgp;
 	uint32_t n;
 
-	if (pgc == NULL || !pgc->pgc_enabled ||
-	    pgc->pgc_domain != vmd->vmd_domain)
+	if (pgc == NULL || !vmd->vmd_has_pgcache)
 		return (NULL);
-	pgp = &pgc->pgc_pools[pool];
+	pgp = &pgc->pgc_pools[vmd->vmd_domain][pool];
 	if (count(pgp) == 0 && !import(vp, vmd, pool, pgp))
 		return (NULL);
 	n = count(pgp) - 1;
@@ -224,21 +229,21 @@ vm_pgcache_free(struct vm_phys *vp, struct vm_page *m)
 {
 	struct vm_pgcache *pgc;
 	struct vm_pgcache_pool *pgp;
+	int domain;
 
 	if ((m->flags & PG_PCPU_CACHE) == 0)
 		return (false);
 	pgc = own_cache(vp);
-	if (pgc == NULL || !pgc->pgc_enabled ||
-	    pgc->pgc_domain != vm_page_domain(vp, m))
+	if (pgc == NULL)
 		return (false);
 	/* Relaxed: too late a look is made up for when a thread drains. */
 	if (atomic_load_explicit(
 		&vp->vp_private->vpp_nwaiters, memory_order_relaxed) != 0)
 		return (false);
-	pgp = &pgc->pgc_pools[m->pool];
-	if (count(pgp) == 2 * BUCKET) {
-		give_back(vp, vp->vp_domains[pgc->pgc_domain], pgp, BUCKET);
-	}
+	domain = vm_page_domain(vp, m);
+	pgp = &pgc->pgc_pools[domain][m->pool];
+	if (count(pgp) == 2 * BUCKET)
+		give_back(vp, vp->vp_domains[domain], pgp, BUCKET);
 	pgp->pgp_pages[count(pgp)] = m;
 	set_count(pgp, count(pgp) + 1);
 	return (true);
@@ -248,16 +253,17 @@ uint64_t
 vm_pgcache_drain(struct vm_phys *vp)
 {
 	struct vm_pgcache *pgc = own_cache(vp);
+	struct vm_pgcache_pool *pgp;
 	uint64_t total = 0;
 	uint32_t n;
 
 	if (pgc == NULL)
 		return (0);
-	for (int p = 0; p < VM_NFREEPOOL; p++) {
-		n = count(&pgc->pgc_pools[p]);
+	for (int i = 0; i < vp->vp_ndomains * VM_NFREEPOOL; i++) {
+		pgp = &pgc->pgc_pools[i / VM_NFREEPOOL][i % VM_NFREEPOOL];
+		n = count(pgp);
 		if (n > 0) {
-			give_back(vp, vp->vp_domains[pgc->pgc_domain],
-			    &pgc->pgc_pools[p], n);
+			give_back(vp, vp->vp_domains[i / VM_NFREEPOOL], pgp, n);
 			total += n;
 		}
 	}

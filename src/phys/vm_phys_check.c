@@ -282,13 +282,11 @@ check_caches(struct check *c)
 	    &vp->vp_private->vpp_pgcaches, memory_order_relaxed);
 	for (pgc = first; pgc != NULL; pgc = pgc->pgc_next) {
 		for (int p = 0; p < VM_NFREEPOOL; p++) {
-			pgp = &pgc->pgc_pools[p];
+			pgp = &pgc->pgc_pools[c->c_domain][p];
 			n = atomic_load_explicit(
 			    &pgp->pgp_count, memory_order_relaxed);
-			if (pgc->pgc_domain == c->c_domain)
-				total += n;
-			for (uint32_t i = 0;
-			     pgc->pgc_domain == c->c_domain && i < n; i++) {
+			total += n;
+			for (uint32_t i = 0; i < n; i++) {
 				m = pgp->pgp_pages[i];
 				if (!check_place(c, m, "cache"))
 					continue;
@@ -308,12 +306,11 @@ check_caches(struct check *c)
 	}
 	for (pgc = first; pgc != NULL; pgc = pgc->pgc_next) {
 		for (int p = 0; p < VM_NFREEPOOL; p++) {
-			pgp = &pgc->pgc_pools[p];
+			pgp = &pgc->pgc_pools[c->c_domain][p];
 			/* Relaxed: as above. */
 			n = atomic_load_explicit(
 			    &pgp->pgp_count, memory_order_relaxed);
-			for (uint32_t i = 0;
-			     pgc->pgc_domain == c->c_domain && i < n; i++)
+			for (uint32_t i = 0; i < n; i++)
 				pgp->pgp_pages[i]->pindex = 0;
 		}
 	}

@@ -73,20 +73,22 @@ struct vm_domain {
 /* Assumed, as recollected of uma(9): a bucket has at most 256 items. */
 #define VM_PGCACHE_MAX 256
 
+/* Pages of one domain and pool. */
+struct vm_pgcache_pool {
+	_Atomic uint32_t pgp_count; /* (t) to write, (a) to read */
+	struct vm_page *pgp_pages[VM_PGCACHE_MAX]; /* (t) */
+};
+
 /*
- * Pages of one domain cached by one thread.  Such a struct is reused by a later
- * thread and freed with the machine, so that others can read the counts.
+ * Pages cached by one thread.  Such a struct is reused by a later thread and freed
+ * with the machine, so that others can read the counts.
  */
 struct vm_pgcache {
 	struct vm_phys *pgc_vp;      /* (c) */
-	int pgc_domain;              /* (c) */
-	bool pgc_enabled;            /* (c) */
+	int pgc_home;                /* (c) domain that this memory is in */
 	_Atomic bool pgc_used;       /* (a) a thread has it */
 	struct vm_pgcache *pgc_next; /* (c) */
-	struct vm_pgcache_pool {
-		_Atomic uint32_t pgp_count; /* (t) to write, (a) to read */
-		struct vm_page *pgp_pages[VM_PGCACHE_MAX]; /* (t) */
-	} pgc_pools[VM_NFREEPOOL];
+	struct vm_pgcache_pool pgc_pools[][VM_NFREEPOOL]; /* by domain */
 };
 
 /* A thread in vm_wait(), on its stack. */

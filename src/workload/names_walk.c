@@ -83,7 +83,6 @@ static const struct name_field private_fields[] = {
 
 static const struct name_field pgcache_fields[] = {
 	F(vm_pgcache, pgc_used),
-	F(vm_pgcache, pgc_pools),
 	NAME_FIELD_END,
 };
 
@@ -297,9 +296,13 @@ walk_phys(struct names *names)
 	/* Relaxed: the machine is quiescent. */
 	pgc = atomic_load_explicit(
 	    &vp->vp_private->vpp_pgcaches, memory_order_relaxed);
-	for (; pgc != NULL; pgc = pgc->pgc_next)
-		names_add_one(names, pgc, sizeof(*pgc), "vm_pgcache", i++,
-		    pgcache_fields);
+	for (; pgc != NULL; pgc = pgc->pgc_next, i++) {
+		names_add_one(
+		    names, pgc, sizeof(*pgc), "vm_pgcache", i, pgcache_fields);
+		names_add_one(names, pgc->pgc_pools,
+		    (size_t)vp->vp_ndomains * sizeof(pgc->pgc_pools[0]),
+		    "vm_pgcache.pgc_pools", i, NULL);
+	}
 	names_add(names,
 	    &(struct name_range){
 		.nr_base = (uintptr_t)vp->vp_array,
