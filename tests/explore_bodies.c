@@ -16,7 +16,7 @@ struct words {
 
 static const char *const designs[] = { "sparse/rwlock", NULL };
 
-static int
+static void
 setup(struct xs_run *run)
 {
 	struct words *w = xs_alloc(run, sizeof(*w));
@@ -24,7 +24,6 @@ setup(struct xs_run *run)
 	mtx_init(&w->w_mtx[0], "first", 0);
 	mtx_init(&w->w_mtx[1], "second", 0);
 	run->xr_state = w;
-	return (0);
 }
 
 static void

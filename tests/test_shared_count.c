@@ -43,14 +43,13 @@ struct count {
 static uint64_t counted;
 static char *program;
 
-static int
+static void
 setup(struct xs_run *run)
 {
 	struct count *c = xs_alloc(run, sizeof(*c));
 
 	mtx_init(&c->c_mtx, "count", 0);
 	run->xr_state = c;
-	return (0);
 }
 
 static void

@@ -6,7 +6,7 @@
  */
 
 #include "workload/xs_list.h"
-#include "workload/xs_util.h"
+#include "workload/xs_space.h"
 
 static const char *const list_designs[] = { "sparse/gen2+di=lockless",
 	"sparse/gen2+di=mutex", "hashed/mtx8+locks=1+di=lockless", NULL };
@@ -16,7 +16,6 @@ static const char *const designs[] = { "sparse/gen2+tlb=assoc+di=lockless",
 	"sparse/gen2+tlb=direct+ipi=mailbox+di=lockless",
 	"sparse/gen2+tlb=assoc+pcid=off+di=mutex", NULL };
 
-#define MAP "0-800000 usable 0\n"
 #define VA2 (XS_VA + NBPDR)
 
 /*
@@ -125,64 +124,33 @@ const struct xs_scenario xs_di_blocks = {
  * pv list lock in between; another removes what is left of the first page, and
  * frees it; a third uses it, through its TLB or not.
  */
-struct di {
-	struct pmap *di_p;
-	struct pmap *di_q;
-	struct vm_page *di_m;   /* removed, and freed or cleaned */
-	struct vm_page *di_n;   /* in another superpage */
-	struct vm_page *di_big; /* so that it is */
-	bool di_freed;
-	xs_flag di_frozen; /* 1: nobody may write to the page */
-};
-
 static void
 setup(struct xs_run *run)
 {
-	struct di *di = xs_alloc(run, sizeof(*di));
+	struct xs_spaces *sp = xs_spaces_alloc(run, sizeof(*sp));
 
-	di->di_p = xs_pmap(run);
-	di->di_q = xs_pmap(run);
-	di->di_m = xs_pages(run, 0);
-	di->di_big = xs_pages(run, VM_LEVEL_0_ORDER);
-	di->di_n = &di->di_big[3];
-	xs_enter(run, di->di_p, XS_VA, di->di_m, XS_RW, XS_W);
-	xs_enter(run, di->di_p, VA2, di->di_n, XS_RW, XS_W);
-	xs_enter(run, di->di_q, XS_VA, di->di_m, XS_RW, XS_W);
-	pmap_activate(di->di_p, 2);
-	(void)mmu_access(run->xr_machine, 2, XS_VA, XS_W, NULL);
-	run->xr_state = di;
-}
-
-static void
-teardown(struct xs_run *run)
-{
-	struct di *di = run->xr_state;
-
-	pmap_deactivate(run->xr_machine, 2);
-	pmap_remove(di->di_p, 0, VM_MAXUSER_ADDRESS);
-	pmap_remove(di->di_q, 0, VM_MAXUSER_ADDRESS);
-	xs_pmap_free(di->di_p);
-	xs_pmap_free(di->di_q);
-	if (!di->di_freed)
-		xs_pages_free(run, di->di_m, 0);
-	xs_pages_free(run, di->di_big, VM_LEVEL_0_ORDER);
+	sp->sp_m = xs_pages(run, 0);
+	sp->sp_run = xs_pages(run, VM_LEVEL_0_ORDER);
+	xs_enter(run, sp->sp_p, XS_VA, sp->sp_m, XS_RW, XS_W);
+	xs_enter(run, sp->sp_p, VA2, &sp->sp_run[3], XS_RW, XS_W);
+	xs_enter(run, sp->sp_q, XS_VA, sp->sp_m, XS_RW, XS_W);
+	pmap_activate(sp->sp_p, 2);
+	xs_touch(run, 2, XS_VA, XS_W);
 }
 
 static void
 body_free(struct xs_run *run, unsigned i)
 {
-	struct machine *ma = run->xr_machine;
-	struct di *di = run->xr_state;
+	struct xs_spaces *sp = run->xr_state;
 
 	if (i == 0) {
-		pmap_remove(di->di_p, XS_VA, VA2 + PAGE_SIZE);
+		pmap_remove(sp->sp_p, XS_VA, VA2 + PAGE_SIZE);
 	} else if (i == 1) {
-		pmap_remove_all(ma, di->di_m);
-		xs_pages_free(run, di->di_m, 0);
-		di->di_freed = true;
+		pmap_remove_all(run->xr_machine, sp->sp_m);
+		xs_page_drop(run, &sp->sp_m);
 	} else {
 		for (unsigned n = 0; n < 2; n++)
-			(void)mmu_access(ma, 2, XS_VA, XS_R, NULL);
+			xs_touch(run, 2, XS_VA, XS_R);
 	}
 }
 
@@ -192,27 +160,28 @@ const struct xs_scenario xs_di_free = {
 	.xs_threads = 3,
 	.xs_designs = designs,
 	.xs_unfit = xs_unfit_tlb,
-	.xs_map = MAP,
+	.xs_map = XS_MAP_8MB,
 	.xs_setup = setup,
 	.xs_body = body_free,
-	.xs_teardown = teardown,
+	.xs_teardown = xs_spaces_end,
 };
 
+/* Flag 1: nobody may write to the page. */
 static void
 body_clean(struct xs_run *run, unsigned i)
 {
 	struct machine *ma = run->xr_machine;
-	struct di *di = run->xr_state;
+	struct xs_spaces *sp = run->xr_state;
 	unsigned was;
 
 	if (i == 0) {
-		pmap_remove(di->di_p, XS_VA, VA2 + PAGE_SIZE);
+		pmap_remove(sp->sp_p, XS_VA, VA2 + PAGE_SIZE);
 	} else if (i == 1) {
-		pmap_remove_write(ma, di->di_m);
-		xs_flag_set(&di->di_frozen, 1);
+		pmap_remove_write(ma, sp->sp_m);
+		xs_flag_set(&sp->sp_flag, 1);
 	} else {
 		for (unsigned n = 0; n < 2; n++) {
-			was = xs_flag_get(&di->di_frozen);
+			was = xs_flag_get(&sp->sp_flag);
 			if (mmu_access(ma, 2, XS_VA, XS_W, NULL) == MMU_OK &&
 			    was != 0)
 				xs_fail(run, "a read-only page is written");
@@ -226,8 +195,8 @@ const struct xs_scenario xs_di_clean = {
 	.xs_threads = 3,
 	.xs_designs = designs,
 	.xs_unfit = xs_unfit_tlb,
-	.xs_map = MAP,
+	.xs_map = XS_MAP_8MB,
 	.xs_setup = setup,
 	.xs_body = body_clean,
-	.xs_teardown = teardown,
+	.xs_teardown = xs_spaces_end,
 };

@@ -10,6 +10,7 @@
  * end.
  */
 
+#include "lock/lock.h"
 #include "workload/xs_list.h"
 #include "workload/xs_util.h"
 

@@ -7,7 +7,7 @@
 
 #include "phys/vm_phys_impl.h"
 #include "workload/xs_list.h"
-#include "workload/xs_util.h"
+#include "workload/xs_space.h"
 
 static const char *const designs[] = { "sparse/gen2", NULL };
 
@@ -37,20 +37,17 @@ try_page(struct xs_run *run)
 static void
 body_alloc(struct xs_run *run, unsigned i)
 {
-	struct vm_page *m[NTAKEN], *big;
+	struct vm_page *m[NTAKEN];
 
-	if (i == 2) {
-		big = vm_phys_page_alloc(run->xr_machine, 0, 3);
-		if (big != NULL)
-			vm_phys_page_free(run->xr_machine, big, 3);
-	}
+	if (i == 2)
+		xs_pages_try(run, 3);
 	for (unsigned k = 0; k < NTAKEN; k++)
 		m[k] = try_page(run);
 	for (unsigned k = 0; k < NTAKEN; k++) {
 		if (m[k] == NULL)
 			xs_fail(run, "thread %u: out of pages", i);
 		else
-			vm_phys_page_free(run->xr_machine, m[k], 0);
+			xs_pages_free(run, m[k], 0);
 	}
 }
 
@@ -88,8 +85,17 @@ teardown_wait(struct xs_run *run)
 
 	while ((m = pa->pa_hoard) != NULL) {
 		pa->pa_hoard = m->q_next;
-		vm_phys_page_free(run->xr_machine, m, 0);
+		xs_pages_free(run, m, 0);
 	}
+}
+
+static void
+free_two(struct xs_run *run)
+{
+	struct page *pa = run->xr_state;
+
+	xs_pages_free(run, pa->pa_last, 0);
+	xs_pages_free(run, pa->pa_more, 0);
 }
 
 static void
@@ -106,21 +112,17 @@ get_and_put(struct xs_run *run)
 			break;
 		vm_wait(vp, since);
 	}
-	vm_phys_page_free(run->xr_machine, m, 0);
+	xs_pages_free(run, m, 0);
 }
 
 /* Whether it is there before the wait begins, or comes after that. */
 static void
 body_wait(struct xs_run *run, unsigned i)
 {
-	struct page *pa = run->xr_state;
-
-	if (i == 0) {
-		vm_phys_page_free(run->xr_machine, pa->pa_last, 0);
-		vm_phys_page_free(run->xr_machine, pa->pa_more, 0);
-	} else {
+	if (i == 0)
+		free_two(run);
+	else
 		get_and_put(run);
-	}
 }
 
 const struct xs_scenario xs_page_wait = {
@@ -175,19 +177,12 @@ setup_wait_min(struct xs_run *run)
 static void
 body_wait_min(struct xs_run *run, unsigned i)
 {
-	struct page *pa = run->xr_state;
-	struct vm_page *m;
-
-	if (i == 0) {
-		vm_phys_page_free(run->xr_machine, pa->pa_last, 0);
-		vm_phys_page_free(run->xr_machine, pa->pa_more, 0);
-	} else if (i == 1) {
+	if (i == 0)
+		free_two(run);
+	else if (i == 1)
 		vm_wait_min(run->xr_machine->ma_vp, 2);
-	} else {
-		m = vm_phys_page_alloc(run->xr_machine, 0, 1);
-		if (m != NULL)
-			vm_phys_page_free(run->xr_machine, m, 1);
-	}
+	else
+		xs_pages_try(run, 1);
 }
 
 const struct xs_scenario xs_page_wait_min = {

@@ -6,15 +6,13 @@
  */
 
 #include "workload/xs_list.h"
-#include "workload/xs_util.h"
+#include "workload/xs_space.h"
 
 static const char *const designs[] = { "sparse/gen2",
 	"hashed/mtx8+locks=1+di=mutex", "sparse/gen1+chunks=global", NULL };
 
 static const char *const tlb_designs[] = { "sparse/gen2+tlb=assoc",
 	"sparse/mtx8+tlb=assoc+di=mutex", NULL };
-
-#define MAP "0-800000 usable 0\n"
 
 #define NPMAPS 3
 
@@ -64,10 +62,8 @@ teardown(struct xs_run *run)
 	struct reclaim_state *re = run->xr_state;
 
 	pmap_limit(run->xr_machine, -1, -1);
-	for (unsigned i = 0; i < NPMAPS; i++) {
-		pmap_remove(re->re_pmap[i], 0, VM_MAXUSER_ADDRESS);
-		xs_pmap_free(re->re_pmap[i]);
-	}
+	for (unsigned i = 0; i < NPMAPS; i++)
+		xs_pmap_end(re->re_pmap[i]);
 	xs_pages_free(run, re->re_m, 0);
 	if (re->re_n != NULL)
 		xs_pages_free(run, re->re_n, 0);
@@ -128,8 +124,7 @@ body_two(struct xs_run *run, unsigned i)
 		enter(run, 1);
 	} else {
 		pmap_remove_pages(re->re_pmap[2]);
-		xs_pmap_free(re->re_pmap[2]);
-		re->re_pmap[2] = xs_pmap(run);
+		xs_pmap_renew(run, &re->re_pmap[2]);
 		enter(run, 2);
 	}
 }
@@ -165,7 +160,7 @@ setup_free(struct xs_run *run)
 	xs_enter(run, victim, XS_VA, re->re_m, XS_R, XS_R);
 	pmap_limit(run->xr_machine, -1, 0);
 	pmap_activate(victim, 2);
-	(void)mmu_access(run->xr_machine, 2, XS_VA + PAGE_SIZE, XS_R, NULL);
+	xs_touch(run, 2, XS_VA + PAGE_SIZE, XS_R);
 }
 
 /* A page that reclaim has unmapped is freed before, or after, TLBs were told. */
@@ -173,7 +168,6 @@ static void
 body_free(struct xs_run *run, unsigned i)
 {
 	struct reclaim_state *re = run->xr_state;
-	struct machine *ma = run->xr_machine;
 	struct vm_page *m;
 
 	if (i == 0) {
@@ -181,11 +175,11 @@ body_free(struct xs_run *run, unsigned i)
 	} else if (i == 1) {
 		m = re->re_n;
 		re->re_n = NULL;
-		pmap_remove_all(ma, m);
+		pmap_remove_all(run->xr_machine, m);
 		xs_pages_free(run, m, 0);
 	} else {
 		for (unsigned n = 0; n < 2; n++)
-			(void)mmu_access(ma, 2, XS_VA + PAGE_SIZE, XS_R, NULL);
+			xs_touch(run, 2, XS_VA + PAGE_SIZE, XS_R);
 	}
 }
 
@@ -202,7 +196,7 @@ const struct xs_scenario xs_reclaim_free = {
 	.xs_threads = 3,
 	.xs_designs = tlb_designs,
 	.xs_unfit = xs_unfit_tlb,
-	.xs_map = MAP,
+	.xs_map = XS_MAP_8MB,
 	.xs_setup = setup_free,
 	.xs_body = body_free,
 	.xs_teardown = teardown_free,

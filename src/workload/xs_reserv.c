@@ -6,12 +6,11 @@
  */
 
 #include "workload/xs_list.h"
-#include "workload/xs_util.h"
+#include "workload/xs_space.h"
 
 static const char *const designs[] = { "sparse/gen2", NULL };
 
 /* Three whole superpages and one that begins with a page that is not used. */
-#define MAP   "0-800000 usable 0\n"
 #define NOBJS 2
 #define NRUNS 64 /* that are hoarded, at most */
 
@@ -67,8 +66,7 @@ teardown(struct xs_run *run)
 	for (unsigned i = 0; i < NOBJS; i++)
 		vm_object_destroy(rs->rs_object[i]);
 	for (unsigned i = 0; i < rs->rs_nhoard; i++)
-		vm_phys_page_free(
-		    run->xr_machine, rs->rs_hoard[i], rs->rs_order[i]);
+		xs_pages_free(run, rs->rs_hoard[i], rs->rs_order[i]);
 }
 
 /* One fills its reservation, one breaks any, one wants a run. */
@@ -76,7 +74,6 @@ static void
 body_break(struct xs_run *run, unsigned i)
 {
 	struct reserv *rs = run->xr_state;
-	struct vm_page *m;
 
 	if (i == 0) {
 		if (object_page(rs->rs_object[0], 1) == NULL ||
@@ -85,9 +82,7 @@ body_break(struct xs_run *run, unsigned i)
 	} else if (i == 1) {
 		(void)vm_reserv_reclaim_inactive(run->xr_machine->ma_vp, 0);
 	} else {
-		m = vm_phys_page_alloc(run->xr_machine, 0, 6);
-		if (m != NULL)
-			vm_phys_page_free(run->xr_machine, m, 6);
+		xs_pages_try(run, 6);
 	}
 }
 
@@ -96,7 +91,7 @@ const struct xs_scenario xs_reserv_break = {
 	.xs_descr = "a reservation is broken while its object fills it",
 	.xs_threads = 3,
 	.xs_designs = designs,
-	.xs_map = MAP,
+	.xs_map = XS_MAP_8MB,
 	.xs_setup = setup,
 	.xs_body = body_break,
 	.xs_teardown = teardown,
@@ -108,16 +103,13 @@ body_run(struct xs_run *run, unsigned i)
 {
 	struct reserv *rs = run->xr_state;
 	struct vm_object *object;
-	struct vm_page *m;
 
 	if (i < 2) {
 		object = rs->rs_object[i];
 		rs->rs_object[i] = NULL;
 		vm_object_destroy(object);
 	} else {
-		m = vm_phys_page_alloc(run->xr_machine, 0, 6);
-		if (m != NULL)
-			vm_phys_page_free(run->xr_machine, m, 6);
+		xs_pages_try(run, 6);
 	}
 }
 
@@ -126,7 +118,7 @@ const struct xs_scenario xs_reserv_run = {
 	.xs_descr = "a run is looked for in reservations that end",
 	.xs_threads = 3,
 	.xs_designs = designs,
-	.xs_map = MAP,
+	.xs_map = XS_MAP_8MB,
 	.xs_setup = setup,
 	.xs_body = body_run,
 	.xs_teardown = teardown,

@@ -6,64 +6,37 @@
  */
 
 #include "workload/xs_list.h"
-#include "workload/xs_util.h"
+#include "workload/xs_space.h"
 
 static const char *const designs[] = { "sparse/gen2+tlb=assoc",
 	"sparse/gen2+tlb=assoc+ipi=mailbox", "sparse/mtx8+tlb=adversarial",
 	"sparse/gen2+tlb=direct+pcid=off", NULL };
 
-struct tlb {
-	struct pmap *tl_p;
-	struct pmap *tl_q;
-	struct vm_page *tl_m; /* NULL: freed */
-};
-
 static void
 setup(struct xs_run *run)
 {
-	struct tlb *tl = xs_alloc(run, sizeof(*tl));
+	struct xs_spaces *sp = xs_spaces_alloc(run, sizeof(*sp));
 
-	tl->tl_p = xs_pmap(run);
-	tl->tl_q = xs_pmap(run);
-	tl->tl_m = xs_pages(run, 0);
-	xs_enter(run, tl->tl_p, XS_VA, tl->tl_m, XS_RW, XS_W);
-	pmap_activate(tl->tl_p, 1);
-	(void)mmu_access(run->xr_machine, 1, XS_VA, XS_R, NULL);
-	run->xr_state = tl;
-}
-
-static void
-teardown(struct xs_run *run)
-{
-	struct tlb *tl = run->xr_state;
-
-	pmap_deactivate(run->xr_machine, 1);
-	pmap_remove(tl->tl_p, 0, VM_MAXUSER_ADDRESS);
-	pmap_remove(tl->tl_q, 0, VM_MAXUSER_ADDRESS);
-	xs_pmap_free(tl->tl_p);
-	xs_pmap_free(tl->tl_q);
-	if (tl->tl_m != NULL)
-		xs_pages_free(run, tl->tl_m, 0);
+	sp->sp_m = xs_pages(run, 0);
+	xs_enter(run, sp->sp_p, XS_VA, sp->sp_m, XS_RW, XS_W);
+	pmap_activate(sp->sp_p, 1);
+	xs_touch(run, 1, XS_VA, XS_R);
 }
 
 /* A CPU leaves the pmap, and loads it again, while it is told to forget. */
 static void
 body_load(struct xs_run *run, unsigned i)
 {
-	struct tlb *tl = run->xr_state;
-	struct machine *ma = run->xr_machine;
-	struct vm_page *m;
+	struct xs_spaces *sp = run->xr_state;
 
 	if (i == 0) {
-		pmap_remove(tl->tl_p, XS_VA, XS_VA + PAGE_SIZE);
-		m = tl->tl_m;
-		tl->tl_m = NULL;
-		xs_pages_free(run, m, 0);
+		pmap_remove(sp->sp_p, XS_VA, XS_VA + PAGE_SIZE);
+		xs_page_drop(run, &sp->sp_m);
 	} else {
-		pmap_activate(tl->tl_q, 1);
-		pmap_activate(tl->tl_p, 1);
-		(void)mmu_access(ma, 1, XS_VA, XS_R, NULL);
-		(void)mmu_access(ma, 1, XS_VA, XS_R, NULL);
+		pmap_activate(sp->sp_q, 1);
+		pmap_activate(sp->sp_p, 1);
+		xs_touch(run, 1, XS_VA, XS_R);
+		xs_touch(run, 1, XS_VA, XS_R);
 	}
 }
 
@@ -71,9 +44,9 @@ body_load(struct xs_run *run, unsigned i)
 static void
 check_load(struct xs_run *run)
 {
-	struct tlb *tl = run->xr_state;
+	struct xs_spaces *sp = run->xr_state;
 
-	if (tl->tl_m == NULL &&
+	if (sp->sp_m == NULL &&
 	    mmu_access(run->xr_machine, 1, XS_VA, XS_R, NULL) == MMU_OK)
 		xs_fail(run, "a page that was freed is reached");
 }
@@ -87,24 +60,23 @@ const struct xs_scenario xs_tlb_load = {
 	.xs_setup = setup,
 	.xs_body = body_load,
 	.xs_check = check_load,
-	.xs_teardown = teardown,
+	.xs_teardown = xs_spaces_end,
 };
 
 /* The frame is another's at once: LIFO. */
 static void
 body_reuse(struct xs_run *run, unsigned i)
 {
-	struct tlb *tl = run->xr_state;
-	struct machine *ma = run->xr_machine;
+	struct xs_spaces *sp = run->xr_state;
 
 	if (i == 0) {
-		pmap_remove(tl->tl_p, XS_VA, XS_VA + PAGE_SIZE);
-		xs_pages_free(run, tl->tl_m, 0);
-		tl->tl_m = xs_pages(run, 0);
-		xs_enter(run, tl->tl_q, XS_VA, tl->tl_m, XS_RW, XS_W);
+		pmap_remove(sp->sp_p, XS_VA, XS_VA + PAGE_SIZE);
+		xs_pages_free(run, sp->sp_m, 0);
+		sp->sp_m = xs_pages(run, 0);
+		xs_enter(run, sp->sp_q, XS_VA, sp->sp_m, XS_RW, XS_W);
 	} else {
 		for (unsigned n = 0; n < 2; n++)
-			(void)mmu_access(ma, 1, XS_VA, XS_W, NULL);
+			xs_touch(run, 1, XS_VA, XS_W);
 	}
 }
 
@@ -116,40 +88,29 @@ const struct xs_scenario xs_tlb_reuse = {
 	.xs_unfit = xs_unfit_tlb,
 	.xs_setup = setup,
 	.xs_body = body_reuse,
-	.xs_teardown = teardown,
+	.xs_teardown = xs_spaces_end,
 };
-
-static bool
-dirty(struct xs_run *run, struct vm_page *m)
-{
-	/* In the page daemon's order. */
-	return (pmap_is_modified(run->xr_machine, m) ||
-	    /* Relaxed: the pv list lock orders it. */
-	    atomic_load_explicit(&m->dirty, memory_order_relaxed) != 0);
-}
 
 /* Written, or not: nothing between. */
 static void
 setup_clean(struct xs_run *run)
 {
-	struct tlb *tl;
+	struct xs_spaces *sp;
 
 	setup(run);
-	tl = run->xr_state;
-	pmap_clear_modify(run->xr_machine, tl->tl_m);
-	/* Relaxed: nobody else looks. */
-	atomic_store_explicit(&tl->tl_m->dirty, 0, memory_order_relaxed);
+	sp = run->xr_state;
+	xs_launder(run, sp->sp_m);
 }
 
 static void
 body_protect(struct xs_run *run, unsigned i)
 {
-	struct tlb *tl = run->xr_state;
+	struct xs_spaces *sp = run->xr_state;
 
 	if (i == 0)
-		pmap_protect(tl->tl_p, XS_VA, XS_VA + PAGE_SIZE, XS_R);
+		pmap_protect(sp->sp_p, XS_VA, XS_VA + PAGE_SIZE, XS_R);
 	else if (mmu_access(run->xr_machine, 1, XS_VA, XS_W, NULL) == MMU_OK &&
-	    !dirty(run, tl->tl_m))
+	    !xs_is_dirty(run, sp->sp_m))
 		xs_fail(run, "a write is lost");
 }
 
@@ -161,17 +122,17 @@ const struct xs_scenario xs_tlb_protect = {
 	.xs_unfit = xs_unfit_tlb,
 	.xs_setup = setup_clean,
 	.xs_body = body_protect,
-	.xs_teardown = teardown,
+	.xs_teardown = xs_spaces_end,
 };
 
 static void
 body_dirty(struct xs_run *run, unsigned i)
 {
-	struct tlb *tl = run->xr_state;
+	struct xs_spaces *sp = run->xr_state;
 
 	if (i == 0)
-		pmap_remove(tl->tl_p, XS_VA, XS_VA + PAGE_SIZE);
-	else if (!dirty(run, tl->tl_m))
+		pmap_remove(sp->sp_p, XS_VA, XS_VA + PAGE_SIZE);
+	else if (!xs_is_dirty(run, sp->sp_m))
 		xs_fail(run, "a written page looks clean");
 }
 
@@ -179,12 +140,12 @@ body_dirty(struct xs_run *run, unsigned i)
 static void
 setup_dirty(struct xs_run *run)
 {
-	struct tlb *tl;
+	struct xs_spaces *sp;
 
 	setup(run);
-	tl = run->xr_state;
+	sp = run->xr_state;
 	/* Relaxed: nobody else looks. */
-	atomic_store_explicit(&tl->tl_m->dirty, 0, memory_order_relaxed);
+	atomic_store_explicit(&sp->sp_m->dirty, 0, memory_order_relaxed);
 }
 
 const struct xs_scenario xs_tlb_dirty = {
@@ -194,7 +155,7 @@ const struct xs_scenario xs_tlb_dirty = {
 	.xs_designs = designs,
 	.xs_setup = setup_dirty,
 	.xs_body = body_dirty,
-	.xs_teardown = teardown,
+	.xs_teardown = xs_spaces_end,
 };
 
 /*
@@ -204,16 +165,15 @@ const struct xs_scenario xs_tlb_dirty = {
 static void
 body_table(struct xs_run *run, unsigned i)
 {
-	struct tlb *tl = run->xr_state;
-	struct machine *ma = run->xr_machine;
+	struct xs_spaces *sp = run->xr_state;
 
 	if (i == 0) {
-		pmap_remove(tl->tl_p, XS_VA, XS_VA + PAGE_SIZE);
+		pmap_remove(sp->sp_p, XS_VA, XS_VA + PAGE_SIZE);
 	} else if (i == 1) {
 		for (unsigned n = 0; n < 2; n++)
-			(void)mmu_access(ma, 1, XS_VA + PAGE_SIZE, XS_R, NULL);
+			xs_touch(run, 1, XS_VA + PAGE_SIZE, XS_R);
 	} else {
-		xs_enter(run, tl->tl_q, XS_VA, tl->tl_m, XS_RW, XS_W);
+		xs_enter(run, sp->sp_q, XS_VA, sp->sp_m, XS_RW, XS_W);
 	}
 }
 
@@ -225,5 +185,5 @@ const struct xs_scenario xs_tlb_table = {
 	.xs_unfit = xs_unfit_tlb,
 	.xs_setup = setup,
 	.xs_body = body_table,
-	.xs_teardown = teardown,
+	.xs_teardown = xs_spaces_end,
 };

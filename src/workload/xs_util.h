@@ -3,24 +3,15 @@
 #define WORKLOAD_XS_UTIL_H
 
 /*
- * What the scenarios share: locks to hold, flags to wait for, pages and pmaps.
- * What cannot fail in a scenario, since it is small, ends the run with xs_fail().
+ * What the scenarios share: flags to wait for, and locks to hold.  See also
+ * xs_space.h.
  */
 
 #include <stdatomic.h>
 
-#include "pmap/pmap_var.h"
-#include "pmapsim/mmu.h"
-#include "pmapsim/vm_phys.h"
-#include "vm/vm_object.h"
+#include "kern/cpu.h"
+#include "pmapsim/pv_lock.h"
 #include "workload/xs.h"
-
-#define XS_R  VM_PROT_READ
-#define XS_W  VM_PROT_WRITE
-#define XS_RW (VM_PROT_READ | VM_PROT_WRITE)
-
-/* The first byte of a superpage, far from the ends of directories. */
-#define XS_VA (UINT64_C(1) << 30 | UINT64_C(4) << 20)
 
 /*
  * Something that a thread has done and others wait for.  Waiting orders nothing
@@ -77,26 +68,5 @@ void xs_locks_setup(struct xs_run *run);
 
 /* Yield until thread i waits for a lock. */
 void xs_await_blocked(struct xs_run *run, unsigned i);
-
-/* Pages are wired, and managed unless said otherwise. */
-struct vm_page *xs_pages(struct xs_run *run, int order);
-void xs_pages_free(struct xs_run *run, struct vm_page *m, int order);
-struct vm_object *
-xs_object(struct xs_run *run, vm_pindex_t size, enum vm_object_fill fill);
-struct pmap *xs_pmap(struct xs_run *run);
-/* It has no mapping. */
-void xs_pmap_free(struct pmap *pmap);
-/* pmap_enter() of 4 KB that succeeds. */
-void xs_enter(struct xs_run *run, struct pmap *pmap, vm_offset_t va,
-    struct vm_page *m, vm_prot_t prot, uint32_t flags);
-/* The entries of all 512 pages but the last, to be promoted by that one. */
-void xs_fill(struct xs_run *run, struct pmap *pmap, vm_offset_t va,
-    struct vm_page *m, vm_prot_t prot);
-/* 2 MB at once. */
-void xs_enter_super(struct xs_run *run, struct pmap *pmap, vm_offset_t va,
-    struct vm_page *m, vm_prot_t prot);
-
-/* xs_unfit(): a design without TLBs. */
-const char *xs_unfit_tlb(const struct design *d);
 
 #endif /* WORKLOAD_XS_UTIL_H */
