@@ -20,30 +20,29 @@ else()
 endif()
 target_compile_definitions(test_virt_fiber PRIVATE FIBER_FORM="${fiber_form}")
 target_link_libraries(test_virt_fiber PRIVATE m)
-add_executable(test_virt_fiber_ucontext
+pmapsim_test_program(test_virt_fiber_ucontext pmapsim::pmapsim
   test_virt_fiber.c ${virtual_dir}/fiber.c)
-pmapsim_flags(test_virt_fiber_ucontext)
 target_compile_definitions(test_virt_fiber_ucontext PRIVATE
   PMAPSIM_FIBER_UCONTEXT FIBER_FORM="ucontext")
-target_include_directories(test_virt_fiber_ucontext PRIVATE
-  ${PROJECT_SOURCE_DIR}/src)
-target_link_libraries(test_virt_fiber_ucontext PRIVATE
-  pmapsim::pmapsim PkgConfig::cmocka m)
-add_test(NAME unit.virt_fiber_ucontext COMMAND test_virt_fiber_ucontext)
-set_tests_properties(unit.virt_fiber_ucontext PROPERTIES
-  LABELS unit
-  TIMEOUT 30)
+target_link_libraries(test_virt_fiber_ucontext PRIVATE m)
+pmapsim_test_command(unit.virt_fiber_ucontext
+  $<TARGET_FILE:test_virt_fiber_ucontext>)
 
-# A test that runs in worlds: pmapsim_test(), linked with the virtual library.
+# A test that runs in worlds.
 function(pmapsim_test_virtual unit)
-  pmapsim_test(${unit} ${ARGN})
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT" "SOURCES")
-  if(NOT arg_LABEL)
-    set(arg_LABEL unit)
-  endif()
-  pmapsim_program_of(${arg_LABEL} ${unit} program)
-  set_target_properties(${program} PROPERTIES LINK_LIBRARIES "")
-  target_link_libraries(${program} PRIVATE pmapsim_virtual PkgConfig::cmocka)
+  pmapsim_test(${unit} LIBRARY pmapsim_virtual ${ARGN})
+endfunction()
+
+# pmapsim_test_model(<target> <source>...): objects of a test, as the model is
+# compiled.
+function(pmapsim_test_model target)
+  add_library(${target} OBJECT ${ARGN})
+  pmapsim_flags(${target})
+  target_compile_definitions(${target} PRIVATE
+    PMAPSIM_VIRTUAL PMAPSIM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_compile_options(${target} PRIVATE ${PMAPSIM_VIRTUAL_FLAGS})
+  target_include_directories(${target} PRIVATE
+    ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
 endfunction()
 
 # Every kind of access, as the model is compiled and as it stands.
@@ -60,13 +59,8 @@ target_compile_definitions(virt_entry_instrumented PRIVATE ENTRY_POINTS_16)
 pmapsim_test_virtual(virt_entry SOURCES
   $<TARGET_OBJECTS:virt_entry_plain> $<TARGET_OBJECTS:virt_entry_instrumented>)
 
-# Programs to be explored, as the model is compiled.
-add_library(explore_bodies OBJECT explore_bodies.c)
-pmapsim_flags(explore_bodies)
-target_compile_definitions(explore_bodies PRIVATE PMAPSIM_VIRTUAL)
-target_compile_options(explore_bodies PRIVATE ${PMAPSIM_VIRTUAL_FLAGS})
-target_include_directories(explore_bodies PRIVATE
-  ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+# Programs to be explored.
+pmapsim_test_model(explore_bodies explore_bodies.c)
 pmapsim_test_virtual(virt_explore TIMEOUT 60 SOURCES
   $<TARGET_OBJECTS:explore_bodies>)
 
@@ -77,45 +71,27 @@ pmapsim_test_virtual(virt_stuck)
 pmapsim_test_virtual(virt_watch)
 pmapsim_test_virtual(virt_world)
 
-add_test(NAME unit.virt_symbols
-  COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/test_virt_symbols.sh
-    ${CMAKE_NM} $<TARGET_FILE:pmapsim_virtual>
-    ${PROJECT_BINARY_DIR}/src
-    $<TARGET_OBJECTS:pmapsim_virtual_model>
-    $<TARGET_OBJECTS:virt_entry_instrumented>
-  COMMAND_EXPAND_LISTS)
-set_tests_properties(unit.virt_symbols PROPERTIES
-  LABELS unit
-  TIMEOUT 60)
+pmapsim_test_command(unit.virt_symbols TIMEOUT 60
+  sh ${CMAKE_CURRENT_SOURCE_DIR}/test_virt_symbols.sh
+  ${CMAKE_NM} $<TARGET_FILE:pmapsim_virtual>
+  ${PROJECT_BINARY_DIR}/src
+  $<TARGET_OBJECTS:pmapsim_virtual_model>
+  $<TARGET_OBJECTS:virt_entry_instrumented>)
 
-# Tests that were written for threads, and make them by sim_ops only, as <test>.virtual: their sources are
-# instrumented as well, and all of it runs in one world.
+# Tests that were written for threads, and make them by sim_ops only, as
+# <test>.virtual: their sources are instrumented as well, and all of it runs in one
+# world.
 function(pmapsim_test_in_world test)
-  get_test_property(${test} TIMEOUT timeout)
-  get_test_property(${test} LABELS label)
-  string(REGEX REPLACE "^[a-z]+\\." "" unit ${test})
-  pmapsim_program_of(${label} ${unit} program)
+  pmapsim_program_of(${test} program)
   get_target_property(sources ${program} SOURCES)
   set(in_world ${program}_in_world)
-  add_library(${in_world}_model OBJECT ${sources})
-  pmapsim_flags(${in_world}_model)
+  pmapsim_test_model(${in_world}_model ${sources})
   target_compile_definitions(${in_world}_model PRIVATE
-    PMAPSIM_VIRTUAL PMAPSIM_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     main=test_main sched_yield=test_yield sim_real_ops=sim_virtual_ops)
-  target_compile_options(${in_world}_model PRIVATE
-    ${PMAPSIM_VIRTUAL_FLAGS} -Wno-missing-prototypes)
-  target_include_directories(${in_world}_model PRIVATE
-    ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
-  add_executable(${in_world}
+  target_compile_options(${in_world}_model PRIVATE -Wno-missing-prototypes)
+  pmapsim_test_program(${in_world} pmapsim_virtual
     virtual_main.c $<TARGET_OBJECTS:${in_world}_model>)
-  pmapsim_flags(${in_world})
-  target_include_directories(${in_world} PRIVATE ${PROJECT_SOURCE_DIR}/src)
-  target_link_libraries(${in_world} PRIVATE pmapsim_virtual PkgConfig::cmocka)
-  add_test(NAME ${test}.virtual COMMAND ${in_world})
-  set_tests_properties(${test}.virtual PROPERTIES
-    LABELS ${label}
-    TIMEOUT ${timeout}
-    ENVIRONMENT "${test_environment}")
+  pmapsim_test_like(${test} virtual ${in_world})
 endfunction()
 
 foreach(test IN ITEMS unit.di unit.kmem unit.mtx unit.poudriere unit.rw_spin unit.sx
@@ -125,31 +101,15 @@ endforeach()
 
 # What ThreadSanitizer reports, the virtual machine shows: one program, there and
 # here.
-add_library(shared_count_model OBJECT test_shared_count.c)
-pmapsim_flags(shared_count_model)
-target_compile_definitions(shared_count_model PRIVATE PMAPSIM_VIRTUAL)
-target_compile_options(shared_count_model PRIVATE ${PMAPSIM_VIRTUAL_FLAGS})
-target_include_directories(shared_count_model PRIVATE
-  ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
-add_executable(test_shared_count_virtual
+pmapsim_test_model(shared_count_model test_shared_count.c)
+pmapsim_test_program(test_shared_count_virtual pmapsim_virtual
   count_virtual.c $<TARGET_OBJECTS:shared_count_model>)
-pmapsim_flags(test_shared_count_virtual)
-target_include_directories(test_shared_count_virtual PRIVATE
-  ${PROJECT_SOURCE_DIR}/src)
-target_link_libraries(test_shared_count_virtual PRIVATE
-  pmapsim_virtual PkgConfig::cmocka)
-add_test(NAME unit.shared_count.virtual COMMAND test_shared_count_virtual)
-set_tests_properties(unit.shared_count.virtual PROPERTIES
-  LABELS unit
-  TIMEOUT 60)
+pmapsim_test_like(unit.shared_count virtual test_shared_count_virtual)
 
 # The same, whatever the host does to addresses.
 function(pmapsim_test_twice name)
-  add_test(NAME unit.twice_${name}
-    COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/test_virt_twice.sh ${ARGN})
-  set_tests_properties(unit.twice_${name} PROPERTIES
-    LABELS unit
-    TIMEOUT 240)
+  pmapsim_test_command(unit.twice_${name} TIMEOUT 240
+    sh ${CMAKE_CURRENT_SOURCE_DIR}/test_virt_twice.sh ${ARGN})
 endfunction()
 pmapsim_test_twice(tlb - $<TARGET_FILE:test_tlb_in_world>)
 if(TARGET pmapsim_virtual_cli)
