@@ -6,47 +6,12 @@ set -u
 
 pmapsim=$1
 presets=$2
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-trap 'exit 130' INT TERM
-claims=0
-failed=0
+# shellcheck source=tests/claims.sh
+. "$(dirname "$0")/claims.sh"
 
-# run <argument>...: leaves status, out and err.
 run()
 {
-	status=0
-	"$pmapsim" calibrate "$@" >"$tmp/out" 2>"$tmp/err" </dev/null ||
-	    status=$?
-}
-
-# claim <what> <command>...: the command succeeds.
-claim()
-{
-	what=$1
-	shift
-	claims=$((claims + 1))
-	"$@" >/dev/null 2>&1 && return
-	failed=$((failed + 1))
-	echo "test_calibrate: does not hold: $what"
-	echo "  status $status; standard error:"
-	sed 's/^/    /' "$tmp/err"
-}
-
-# fails <status> <line> <argument>...: one line on standard error, exactly.
-fails()
-{
-	want=$1
-	line="pmapsim: $2"
-	shift 2
-	run "$@"
-	claims=$((claims + 1))
-	if [ "$status" -ne "$want" ] || [ "$(cat "$tmp/err")" != "$line" ]; then
-		failed=$((failed + 1))
-		echo "test_calibrate: pmapsim calibrate $*"
-		echo "  expected $want: $line"
-		echo "  found $status: $(cat "$tmp/err")"
-	fi
+	run_command "$pmapsim" calibrate "$@"
 }
 
 # The keys of a preset, sorted.
@@ -102,5 +67,4 @@ fails 64 '--json -: expected --output, so that the preset goes elsewhere' \
 fails 64 'calibrate: "x": expected options only' x
 fails 73 "$tmp/no/x: No such file or directory" --json "$tmp/no/x"
 
-[ "$failed" -eq 0 ] && echo "test_calibrate: $claims claims hold"
-[ "$failed" -eq 0 ]
+claims_end

@@ -7,60 +7,16 @@ set -u
 pmapsim=$1
 records=$2
 maps=$3
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-trap 'exit 130' INT TERM
-claims=0
-failed=0
+# shellcheck source=tests/claims.sh
+. "$(dirname "$0")/claims.sh"
 
 # As little work as there can be: a small map, two threads, short runs.
 small="--map $maps/vm-4cpu-3g-2n.map --threads 2 --seconds 0.002 --repeats 2"
 small="$small --quick --text-pages 64 --anon-pages 64"
 
-# run <argument>...: leaves status, out and err.
 run()
 {
-	status=0
-	"$pmapsim" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
-}
-
-# claim <what> <command>...: the command succeeds.
-claim()
-{
-	what=$1
-	shift
-	claims=$((claims + 1))
-	"$@" >/dev/null 2>&1 && return
-	failed=$((failed + 1))
-	echo "test_cli: does not hold: $what"
-	echo "  status $status; standard error:"
-	sed 's/^/    /' "$tmp/err"
-}
-
-out_has()
-{
-	grep -qF -e "$1" "$tmp/out"
-}
-
-# fails <status> <line> <argument>...: one line on standard error, exactly.
-fails()
-{
-	want=$1
-	line="pmapsim: $2"
-	shift 2
-	run "$@"
-	claims=$((claims + 1))
-	if [ "$status" -ne "$want" ] || [ "$(cat "$tmp/err")" != "$line" ]; then
-		failed=$((failed + 1))
-		echo "test_cli: pmapsim $*"
-		echo "  expected $want: $line"
-		echo "  found $status: $(cat "$tmp/err")"
-	fi
-}
-
-equal()
-{
-	[ "$1" = "$2" ]
+	run_command "$pmapsim" "$@"
 }
 
 # Commands and help.
@@ -190,9 +146,8 @@ done
 fails 69 '--cpus: 1024 are more than this process may use' locks --cpus 1024
 # Also if it did run, this would end: one thread, which shares its CPU in turns.
 if chrt -r 1 true 2>/dev/null; then
-	status=0
-	chrt -r 1 "$pmapsim" locks --cpus 1 --threads 1 --backends gen2 \
-	    --inside short --seconds 0.001 >"$tmp/out" 2>"$tmp/err" || status=$?
+	run_command chrt -r 1 "$pmapsim" locks --cpus 1 --threads 1 \
+	    --backends gen2 --inside short --seconds 0.001
 	claim "as many real-time threads as CPUs is wrong use" equal "$status" 64
 	claim "and is told" \
 	    grep -q -e '--threads: 1 on 1 CPUs might never end' "$tmp/err"
@@ -503,76 +458,4 @@ claim "and without them, what needs none" grep -Eq \
 run micro --map "$maps/vm-2cpu-256m.map" --designs head --pages 262144
 claim "micro without memory is an error" equal "$status" 71
 
-# script: what it prints, compares and refuses.
-vectors=${0%/*}/vectors
-run script --help
-for option in pmap design check verify expect; do
-	claim "script --help has --$option" grep -q "^  --$option" "$tmp/out"
-done
-run script "$vectors/public/h02-enter-replace.txt"
-claim "script succeeds" equal "$status" 0
-claim "script prints what is expected" \
-    cmp -s "$tmp/out" "$vectors/public/h02-enter-replace.expect"
-run script --verify --check --design segment/gen2 \
-    "$vectors/public/h01-enter-basic.txt" "$vectors/public/h07-promote.txt"
-claim "script --verify succeeds" equal "$status" 0
-claim "script --verify has a line for each" \
-    equal 2 "$(grep -c ': as in ' "$tmp/out")"
-for version in 12.1 14; do
-	run script --verify --pmap $version "$vectors/versioned/v00-hand.txt"
-	claim "script --verify knows $version" equal "$status" 0
-done
-run script --design hashed/mtx8+pmap=12.1 --verify \
-    "$vectors/versioned/v00-hand.txt"
-claim "the design can say the version" equal "$status" 0
-run script --design hashed/mtx8+pmap=12.1 --pmap 14 --verify \
-    "$vectors/versioned/v00-hand.txt"
-claim "but --pmap wins" equal "$status" 0
-claim "and decides what is compared" out_has "v00-hand.expect-14"
-run script --design hashed/mtx8+superpages=off --verify \
-    "$vectors/public/h07-promote.txt"
-claim "superpages=off changes what is printed" equal "$status" 1
-run script --design hashed/mtx8+reserv=off+tlb=assoc+pcid=off+di=mutex \
-    --verify "$vectors/public/h07-promote.txt"
-claim "other options do not" equal "$status" 0
-run script --pmap 12.1 --expect "$vectors/versioned/v00-hand.expect-14" \
-    "$vectors/versioned/v00-hand.txt"
-claim "script --expect sees a difference" equal "$status" 1
-claim "and shows the line that was expected" \
-    out_has "  expected: 8: page 0x400000 -> pv4k=0 pv2m=1 ref=0 dirty=0"
-claim "and the one that was found" \
-    out_has "  found:    8: page 0x400000 -> pv4k=0 pv2m=1 ref=0 dirty=1"
-printf 'machine seg=0x1000-0x2000\npmap a\n\nenter a 5 0x1000 prot=r\n' \
-    >"$tmp/bad.txt"
-fails 65 "$tmp/bad.txt:4: address 5: expected a multiple of 0x1000" \
-    script "$tmp/bad.txt"
-claim "script shows where it ended" equal "$(tail -n 1 "$tmp/out")" \
-    "4: enter a 5 0x1000 prot=r -> error: address 5: expected a multiple of 0x1000"
-printf 'machine seg=0x1000-0x2000\npmap a\nrelease b' >"$tmp/bad.txt"
-fails 65 "$tmp/bad.txt:3: no map b, expected one made by pmap" \
-    script "$tmp/bad.txt"
-printf 'machine seg=0x1000-0x2000\0\n' >"$tmp/bad.txt"
-fails 65 "$tmp/bad.txt: expected text, found a byte 0" script "$tmp/bad.txt"
-fails 66 "$tmp/nosuch: No such file or directory" script "$tmp/nosuch"
-printf 'machine seg=0x1000-0x2000\n' >"$tmp/alone.txt"
-fails 66 \
-    "$tmp/alone.expect or $tmp/alone.expect-main: No such file or directory" \
-    script --pmap main --verify "$tmp/alone.txt"
-printf 'machine seg=0x1000-0x2000:15\nmachine seg=0x1000-0x2000:16\n' \
-    >"$tmp/bad.txt"
-text='expected DOMAIN from 0 to 15'
-fails 65 "$tmp/bad.txt:2: seg=0x1000-0x2000:16: $text" script "$tmp/bad.txt"
-fails 64 'script: expected files, or "-" for standard input' script
-fails 64 'script: --expect: expected one script, found 2' \
-    script --expect x a b
-fails 64 '--pmap: "13": expected 12.1, 12.3, 14 or main' script --pmap 13 -
-"$pmapsim" script - >"$tmp/out" 2>"$tmp/err" <<'END'
-machine  seg=4096-0x9f000 # decimal, too
-pmap a
-touch a 0 r
-END
-claim "script reads standard input" equal "$(tail -n 1 "$tmp/out")" \
-    "3: touch a 0 r -> fault notpresent"
-
-echo "test_cli: $claims claims, $failed failed"
-[ $failed -eq 0 ]
+claims_end

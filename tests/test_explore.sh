@@ -5,56 +5,12 @@
 set -u
 
 pmapsim=$1
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-trap 'exit 130' INT TERM
-claims=0
-failed=0
+# shellcheck source=tests/claims.sh
+. "$(dirname "$0")/claims.sh"
 
-# run <argument>...: leaves status, out and err.
 run()
 {
-	status=0
-	"$pmapsim" explore "$@" >"$tmp/out" 2>"$tmp/err" </dev/null ||
-	    status=$?
-}
-
-# claim <what> <command>...: the command succeeds.
-claim()
-{
-	what=$1
-	shift
-	claims=$((claims + 1))
-	"$@" >/dev/null 2>&1 && return
-	failed=$((failed + 1))
-	echo "test_explore: does not hold: $what"
-	echo "  status $status; standard error:"
-	sed 's/^/    /' "$tmp/err"
-}
-
-equal()
-{
-	[ "$1" = "$2" ]
-}
-
-out_has()
-{
-	grep -q -e "$1" "$tmp/out"
-}
-
-# fails <line> <argument>...: wrong use, and one line says why.
-fails()
-{
-	line="pmapsim: $1"
-	shift
-	run "$@"
-	claims=$((claims + 1))
-	if [ "$status" -ne 64 ] || [ "$(cat "$tmp/err")" != "$line" ]; then
-		failed=$((failed + 1))
-		echo "test_explore: pmapsim explore $*"
-		echo "  expected 64: $line"
-		echo "  found $status: $(cat "$tmp/err")"
-	fi
+	run_command "$pmapsim" explore "$@"
 }
 
 # field <name>: of the record of a scenario.
@@ -66,17 +22,17 @@ field()
 
 run --list
 claim "--list succeeds" equal "$status" 0
-claim "--list names a scenario" out_has '^counter  *2  '
-claim "--list names designs" out_has '^  counter  *sparse/gen2 '
+claim "--list names a scenario" out_matches '^counter  *2  '
+claim "--list names designs" out_matches '^  counter  *sparse/gen2 '
 
-fails 'explore: "x": expected no argument' x
-fails '--scenario: no "x"; see --list' --scenario x
-fails '--scenario: "counter,": a name is empty' --scenario counter,
-fails '--strategy: "x": expected random[:N], pct[:D], bounded[:P] or mix' \
+fails 64 'explore: "x": expected no argument' x
+fails 64 '--scenario: no "x"; see --list' --scenario x
+fails 64 '--scenario: "counter,": a name is empty' --scenario counter,
+fails 64 '--strategy: "x": expected random[:N], pct[:D], bounded[:P] or mix' \
     --strategy x
-fails '--replay: expected one scenario and one design' --replay 1
+fails 64 '--replay: expected one scenario and one design' --replay 1
 for plan in x 1:x 1:1@2 1:1@2=3,x 1:1@2=16; do
-	fails "--replay: \"$plan\": expected a seed, or a plan as it is printed \
+	fails 64 "--replay: \"$plan\": expected a seed, or a plan as it is printed \
 with a failure" --scenario counter --replay $plan
 done
 run --scenario counter --design sparse/none --runs 1
@@ -89,10 +45,10 @@ for strategy in random random:4 pct:2 bounded:1 mix; do
 	run --scenario counter,lock-spin --design all --runs 150 \
 	    --strategy $strategy
 	claim "$strategy finds nothing" equal "$status" 0
-	claim "$strategy says so" out_has 'nothing found$'
+	claim "$strategy says so" out_matches 'nothing found$'
 done
 run --scenario counter --strategy bounded:1 --json "$tmp/json"
-claim "all schedules with one preemption are run" out_has \
+claim "all schedules with one preemption are run" out_matches \
     ' complete, 1 preemption$'
 claim "the record says so" equal "$(field complete)" true
 run --scenario counter --runs 70 --jobs 3 --json "$tmp/json"
@@ -121,9 +77,9 @@ found()
 	# shellcheck disable=SC2086
 	run $again
 	claim "$bug comes again" equal "$status" 1
-	claim "$bug comes again in the same way" out_has "^$result: "
+	claim "$bug comes again in the same way" out_matches "^$result: "
 	if command -v addr2line >/dev/null; then
-		claim "$bug is shown, with places in the code" out_has \
+		claim "$bug is shown, with places in the code" out_matches \
 		    ' T1 .* \[[a-z_0-9]* [a-z_0-9]*\.[ch]:[0-9]*\]$'
 	fi
 	cp "$tmp/out" "$tmp/first"
@@ -147,7 +103,7 @@ plan=$(sed -n 's/^again: .* //p' "$tmp/out")
 run --scenario tlb-protect --bug B19 --runs 2000 --jobs 3 --as-found \
     --json "$tmp/json"
 claim "the first seed that fails is found" equal "$(field found_seed)" "$seed"
-claim "with the same choices" out_has "^again: .* $plan\$"
+claim "with the same choices" out_matches "^again: .* $plan\$"
 run --scenario tlb-protect --bug B19 --replay "$seed"
 claim "a seed is a run" equal "$status" 1
 run --scenario tlb-protect --bug B19 --replay "$plan" --full
@@ -155,7 +111,6 @@ claim "so is a plan" equal "$status" 1
 run --scenario tlb-protect --replay "$plan"
 claim "without the fault it passes" equal "$status" 0
 run --scenario counter --runs 10 --steps 100
-claim "too many events are a livelock" out_has '^livelock: no end after 100 '
+claim "too many events are a livelock" out_matches '^livelock: no end after 100 '
 
-[ $failed -eq 0 ] || echo "test_explore: $failed of $claims claims do not hold"
-[ $failed -eq 0 ]
+claims_end

@@ -11,10 +11,8 @@ set -u
 pmapsim=$1
 # shellcheck source=tests/mutations.sh
 . "$(dirname "$0")/mutations.sh"
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-trap 'exit 130' INT TERM
-failed=0
+# shellcheck source=tests/claims.sh
+. "$(dirname "$0")/claims.sh"
 
 # A fault is found by some hundred runs, or by some thousand at worst.
 with=40000
@@ -23,14 +21,9 @@ without=300
 # explore <scenario> <design> <strategy> <runs> <status that is expected>
 explore()
 {
-	status=0
-	"$pmapsim" explore --scenario "$1" --design "$2" --strategy "$3" \
-	    --runs "$4" --seed 1 --jobs 2 --as-found >"$tmp/out" 2>&1 \
-	    </dev/null || status=$?
-	[ "$status" -ne "$5" ] || return 0
-	failed=1
-	echo "test_explore_bugs: $1, $2: status $status, not $5, in $4 runs"
-	tail -n 20 "$tmp/out"
+	run_command "$pmapsim" explore --scenario "$1" --design "$2" \
+	    --strategy "$3" --runs "$4" --seed 1 --jobs 2 --as-found
+	claim "$1, $2: status $5 in $4 runs" equal "$status" "$5"
 }
 
 explore_table | grep '^bug=' >"$tmp/rows"
@@ -38,5 +31,6 @@ while IFS='|' read -r bug scenario design strategy; do
 	explore "$scenario" "$design" "${strategy:-mix}" $without 0
 	explore "$scenario" "$design+$bug" "${strategy:-mix}" $with 1
 done <"$tmp/rows"
-[ -s "$tmp/rows" ] || failed=1
-exit $failed
+claim "there are rows" [ -s "$tmp/rows" ]
+
+claims_end

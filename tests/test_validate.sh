@@ -5,48 +5,12 @@
 set -u
 
 pmapsim=$1
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-trap 'exit 130' INT TERM
-claims=0
-failed=0
+# shellcheck source=tests/claims.sh
+. "$(dirname "$0")/claims.sh"
 
-# run <argument>...: leaves status, out and err.
 run()
 {
-	status=0
-	"$pmapsim" validate "$@" >"$tmp/out" 2>"$tmp/err" </dev/null ||
-	    status=$?
-}
-
-# claim <what> <command>...: the command succeeds.
-claim()
-{
-	what=$1
-	shift
-	claims=$((claims + 1))
-	"$@" >/dev/null 2>&1 && return
-	failed=$((failed + 1))
-	echo "test_validate: does not hold: $what"
-	echo "  status $status; standard error:"
-	sed 's/^/    /' "$tmp/err"
-	sed 's/^/    /' "$tmp/out"
-}
-
-# fails <status> <line> <argument>...: one line on standard error, exactly.
-fails()
-{
-	want=$1
-	line="pmapsim: $2"
-	shift 2
-	run "$@"
-	claims=$((claims + 1))
-	if [ "$status" -ne "$want" ] || [ "$(cat "$tmp/err")" != "$line" ]; then
-		failed=$((failed + 1))
-		echo "test_validate: pmapsim validate $*"
-		echo "  expected $want: $line"
-		echo "  found $status: $(cat "$tmp/err")"
-	fi
+	run_command "$pmapsim" validate "$@"
 }
 
 # rows <rung>: how many lines of the table.
@@ -94,5 +58,4 @@ fails 64 '--rungs: "0,": expected some of 0,1,2,3,4,5 between commas' --rungs 0,
 fails 64 'validate: "x": expected options only' x
 fails 66 './nosuch: No such file or directory' --preset ./nosuch
 
-[ "$failed" -eq 0 ] && echo "test_validate: $claims claims hold"
-[ "$failed" -eq 0 ]
+claims_end

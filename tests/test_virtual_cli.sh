@@ -9,11 +9,8 @@ set -u
 pmapsim=$1
 records=$2
 bench=$3
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-trap 'exit 130' INT TERM
-claims=0
-failed=0
+# shellcheck source=tests/claims.sh
+. "$(dirname "$0")/claims.sh"
 
 # As little work as there can be.
 designs=head,sparse/gen2+batch
@@ -21,50 +18,9 @@ small="--map $bench/memmaps/vm-4cpu-3g-2n.map --virtual clx-2s-104 --cpus 6"
 small="$small --seconds 0.001 --repeats 2 --designs $designs --text-copies 3"
 small="$small --text-pages 700 --anon-pages 64"
 
-# run <argument>...: leaves status, out and err.
 run()
 {
-	status=0
-	"$pmapsim" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null || status=$?
-}
-
-# claim <what> <command>...: the command succeeds.
-claim()
-{
-	what=$1
-	shift
-	claims=$((claims + 1))
-	"$@" >/dev/null 2>&1 && return
-	failed=$((failed + 1))
-	echo "test_virtual_cli: does not hold: $what"
-	echo "  status $status; standard error:"
-	sed 's/^/    /' "$tmp/err"
-}
-
-# fails <status> <line> <argument>...: one line on standard error, exactly.
-fails()
-{
-	want=$1
-	line="pmapsim: $2"
-	shift 2
-	run "$@"
-	claims=$((claims + 1))
-	if [ "$status" -ne "$want" ] || [ "$(cat "$tmp/err")" != "$line" ]; then
-		failed=$((failed + 1))
-		echo "test_virtual_cli: pmapsim $*"
-		echo "  expected $want: $line"
-		echo "  found $status: $(cat "$tmp/err")"
-	fi
-}
-
-equal()
-{
-	[ "$1" = "$2" ]
-}
-
-out_has()
-{
-	grep -qF -e "$1" "$tmp/out"
+	run_command "$pmapsim" "$@"
 }
 
 # hashes <file>: one a run.
@@ -126,9 +82,7 @@ claim "and is answered with those there are" grep -q 'review' "$tmp/err"
 # Without the other program.
 mkdir "$tmp/alone"
 cp "$pmapsim" "$tmp/alone/pmapsim"
-status=0
-"$tmp/alone/pmapsim" compare --virtual laptop-8 >"$tmp/out" 2>"$tmp/err" ||
-    status=$?
+run_command "$tmp/alone/pmapsim" compare --virtual laptop-8
 claim "without pmapsim-virtual there are no virtual runs" equal "$status" 69
 claim "which is told in one line" equal "$(wc -l <"$tmp/err")" 1
 claim "with the place where it was looked for" \
@@ -172,9 +126,8 @@ claim "each seed is another run" \
 	claim "a larger environment changes nothing" \
 	    cmp "$tmp/a.jsonl" "$tmp/b.jsonl"
 	if setarch -R true 2>/dev/null; then
-		status=0
-		setarch -R "$pmapsim" compare $small --json "$tmp/b.jsonl" \
-		    >"$tmp/out" 2>"$tmp/err" || status=$?
+		run_command setarch -R "$pmapsim" compare $small \
+		    --json "$tmp/b.jsonl"
 		claim "fixed addresses change nothing" \
 		    cmp "$tmp/a.jsonl" "$tmp/b.jsonl"
 	else
@@ -229,8 +182,4 @@ claim "a signal ends it" equal "$status" 130
 claim "with what it has" out_has "INTERRUPTED"
 claim "on record" grep -q '"interrupted":true' "$tmp/d.jsonl"
 
-if [ $failed -gt 0 ]; then
-	echo "test_virtual_cli: $failed of $claims claims do not hold"
-	exit 1
-fi
-echo "test_virtual_cli: $claims claims hold"
+claims_end
