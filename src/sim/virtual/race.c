@@ -31,10 +31,6 @@
  *
  * so that lists stay short, mostly of one, and no race is missed.
  *
- * All tables are empty when their stamp is not that of the present run, so that a
- * reset costs nothing.  A list belongs to an address, not to a bucket: collisions
- * cost time and nothing else.
- *
  * Not provided: atomics of different sizes at the same place synchronise only if
  * they begin at the same address, or are halves of one of 16 bytes.
  */
@@ -44,12 +40,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NFIBERS       RACE_FIBERS_MAX
-#define GRANULE       8u
-#define TABLE_BITS    14
-#define TABLE_SIZE    (1u << TABLE_BITS)
-#define NODES_INITIAL 4096
-#define NONE          UINT32_MAX
+#include "sim/virtual/race_table.h"
+
+#define NFIBERS RACE_FIBERS_MAX
+#define GRANULE 8u
 
 struct clocks {
 	uint32_t vc[NFIBERS];
@@ -67,29 +61,16 @@ struct node {
 	uintptr_t n_pc;
 };
 
-/* A granule, or a place that synchronises; chained by bucket. */
+/* By address. */
 struct granule {
-	uintptr_t g_addr;
-	uint32_t g_next;
+	struct race_entry g_entry;
 	uint32_t g_nodes;
 };
 
+/* Something that synchronises. */
 struct place {
-	uintptr_t p_key;
-	uint32_t p_next;
+	struct race_entry p_entry;
 	struct clocks p_clocks;
-};
-
-struct bucket {
-	uint32_t b_stamp;
-	uint32_t b_head;
-};
-
-/* A vector of n_used objects that grows. */
-struct pool {
-	void *p_base;
-	uint32_t p_used;
-	uint32_t p_size;
 };
 
 struct race_fiber {
@@ -102,11 +83,9 @@ struct race_fiber {
 struct race {
 	struct race_fiber r_fibers[NFIBERS];
 	uint32_t r_stamp;
-	struct bucket r_granules[TABLE_SIZE];
-	struct bucket r_places[TABLE_SIZE];
-	struct pool r_granule_pool;
-	struct pool r_place_pool;
-	struct pool r_node_pool;
+	struct race_table r_granules;
+	struct race_table r_places;
+	struct race_pool r_nodes;
 	uint32_t r_free; /* nodes taken off lists */
 	struct race_pair r_pair;
 };
@@ -129,9 +108,9 @@ race_destroy(struct race *r)
 {
 	if (r == NULL)
 		return;
-	free(r->r_granule_pool.p_base);
-	free(r->r_place_pool.p_base);
-	free(r->r_node_pool.p_base);
+	free(r->r_granules.rt_pool.rp_base);
+	free(r->r_places.rt_pool.rp_base);
+	free(r->r_nodes.rp_base);
 	free(r);
 }
 
@@ -140,102 +119,60 @@ race_reset(struct race *r)
 {
 	/* Stamps are 0 in memory that was never used. */
 	if (++r->r_stamp == 0) {
-		memset(r->r_granules, 0, sizeof(r->r_granules));
-		memset(r->r_places, 0, sizeof(r->r_places));
 		memset(r->r_fibers, 0, sizeof(r->r_fibers));
 		r->r_stamp = 1;
 	}
-	r->r_granule_pool.p_used = 0;
-	r->r_place_pool.p_used = 0;
-	r->r_node_pool.p_used = 0;
-	r->r_free = NONE;
-}
-
-/* An object of the pool, by index; there is no way on without memory. */
-static uint32_t
-pool_new(struct pool *p, size_t size)
-{
-	if (p->p_used == p->p_size) {
-		p->p_size = p->p_size == 0 ? NODES_INITIAL : 2 * p->p_size;
-		p->p_base = realloc(p->p_base, p->p_size * size);
-		if (p->p_base == NULL)
-			abort();
-	}
-	return (p->p_used++);
+	race_table_reset(&r->r_granules);
+	race_table_reset(&r->r_places);
+	race_pool_reset(&r->r_nodes);
+	r->r_free = RACE_NONE;
 }
 
 static struct node *
 node_at(struct race *r, uint32_t i)
 {
-	return ((struct node *)r->r_node_pool.p_base + i);
+	return (race_pool_at(&r->r_nodes, i, sizeof(struct node)));
 }
 
-static struct granule *
-granule_at(struct race *r, uint32_t i)
+static uint32_t
+node_new(struct race *r)
 {
-	return ((struct granule *)r->r_granule_pool.p_base + i);
+	uint32_t i = r->r_free;
+
+	if (i == RACE_NONE)
+		return (race_pool_new(&r->r_nodes, sizeof(struct node)));
+	r->r_free = node_at(r, i)->n_next;
+	return (i);
 }
 
-static struct place *
-place_at(struct race *r, uint32_t i)
+/* The node that *link names comes off its list. */
+static void
+node_free(struct race *r, uint32_t *link)
 {
-	return ((struct place *)r->r_place_pool.p_base + i);
+	uint32_t i = *link;
+	struct node *n = node_at(r, i);
+
+	*link = n->n_next;
+	n->n_next = r->r_free;
+	r->r_free = i;
 }
 
-static struct bucket *
-bucket_of(struct race *r, struct bucket *table, uintptr_t key)
-{
-	uint64_t h = (uint64_t)key * UINT64_C(0x9e3779b97f4a7c15);
-	struct bucket *b = &table[h >> (64 - TABLE_BITS)];
-
-	if (b->b_stamp != r->r_stamp) {
-		b->b_stamp = r->r_stamp;
-		b->b_head = NONE;
-	}
-	return (b);
-}
-
+/* create false: NULL when nothing of it is remembered. */
 static struct granule *
 granule_find(struct race *r, uintptr_t addr, bool create)
 {
-	struct bucket *b = bucket_of(r, r->r_granules, addr);
-	struct granule *g;
-	uint32_t i;
-
-	for (i = b->b_head; i != NONE; i = granule_at(r, i)->g_next) {
-		if (granule_at(r, i)->g_addr == addr)
-			return (granule_at(r, i));
-	}
-	if (!create)
-		return (NULL);
-	i = pool_new(&r->r_granule_pool, sizeof(struct granule));
-	g = granule_at(r, i);
-	*g = (struct granule){
-		.g_addr = addr, .g_next = b->b_head, .g_nodes = NONE
-	};
-	b->b_head = i;
-	return (g);
+	return (race_table_find(
+	    &r->r_granules, addr, sizeof(struct granule), create));
 }
 
 /* create false: NULL when nobody has released there. */
 static struct clocks *
 place_find(struct race *r, uintptr_t key, bool create)
 {
-	struct bucket *b = bucket_of(r, r->r_places, key);
-	struct place *p;
-	uint32_t i;
+	struct place *p =
+	    race_table_find(&r->r_places, key, sizeof(*p), create);
 
-	for (i = b->b_head; i != NONE; i = place_at(r, i)->p_next) {
-		if (place_at(r, i)->p_key == key)
-			return (&place_at(r, i)->p_clocks);
-	}
-	if (!create)
-		return (NULL);
-	i = pool_new(&r->r_place_pool, sizeof(struct place));
-	p = place_at(r, i);
-	*p = (struct place){ .p_key = key, .p_next = b->b_head };
-	b->b_head = i;
-	return (&p->p_clocks);
+	return (p != NULL ? &p->p_clocks : NULL);
 }
 
 /* A fiber that is new in this run knows nothing but its own clock, 1. */
@@ -311,26 +248,20 @@ access_granule(
 	uint32_t *link = &g->g_nodes, i;
 	struct node *n;
 
-	while ((i = *link) != NONE) {
-		n = node_at(r, i);
+	while (*link != RACE_NONE) {
+		n = node_at(r, *link);
 		if (n->n_clock > now->vc[n->n_fiber] &&
 		    n->n_fiber != ra->ra_fiber) {
 			if (rp == NULL &&
 			    conflicts(n, mask, ra->ra_write, ra->ra_atomic))
 				rp = found(r, addr, n, ra);
 		} else if (redundant(n, mask, ra->ra_write, ra->ra_atomic)) {
-			*link = n->n_next;
-			n->n_next = r->r_free;
-			r->r_free = i;
+			node_free(r, link);
 			continue;
 		}
 		link = &n->n_next;
 	}
-	i = r->r_free;
-	if (i != NONE)
-		r->r_free = node_at(r, i)->n_next;
-	else
-		i = pool_new(&r->r_node_pool, sizeof(struct node));
+	i = node_new(r);
 	*node_at(r, i) = (struct node){
 		.n_next = g->g_nodes,
 		.n_clock = now->vc[ra->ra_fiber],
@@ -489,18 +420,10 @@ race_alloc(struct race *r, uintptr_t addr, size_t size)
 {
 	uintptr_t a = addr & ~(uintptr_t)(GRANULE - 1);
 	struct granule *g;
-	struct node *n;
-	uint32_t i;
 
 	for (; a < addr + size; a += GRANULE) {
 		g = granule_find(r, a, false);
-		if (g == NULL)
-			continue;
-		while ((i = g->g_nodes) != NONE) {
-			n = node_at(r, i);
-			g->g_nodes = n->n_next;
-			n->n_next = r->r_free;
-			r->r_free = i;
-		}
+		while (g != NULL && g->g_nodes != RACE_NONE)
+			node_free(r, &g->g_nodes);
 	}
 }
