@@ -75,6 +75,22 @@ __attribute__((visibility("hidden"), used)) _Noreturn void fiber_returned(void);
 static struct sigaction fiber_segv_before;
 static _Alignas(16) char fiber_segv_stack[64 * 1024];
 
+#if defined(FIBER_X86_64) || defined(FIBER_ARM64)
+/* *from = sp; sp = to, with all that a call keeps. */
+void fiber_swap(void **from, void *to);
+/* Where a new fiber returns to: it calls the function. */
+void fiber_first(void);
+
+/* A function of assembly that C calls by its name. */
+#define ASM_FUNCTION(name, code)                                               \
+	__asm__(".text\n"                                                      \
+		".p2align 4\n"                                                 \
+		".globl " #name "\n"                                           \
+		".hidden " #name "\n"                                          \
+		".type " #name ", %function\n" #name ":\n" code ".size " #name \
+		", . - " #name "\n")
+#endif
+
 #if defined(FIBER_X86_64)
 
 #define FORM "x86-64"
@@ -88,56 +104,42 @@ struct fiber_frame {
 };
 _Static_assert(sizeof(struct fiber_frame) == 64, "as the code below has it");
 
-/* *from = sp; sp = to, with all that a call keeps. */
-void fiber_swap(void **from, void *to);
-void fiber_first(void);
+ASM_FUNCTION(fiber_swap,
+    "	pushq %rbp\n"
+    "	pushq %rbx\n"
+    "	pushq %r12\n"
+    "	pushq %r13\n"
+    "	pushq %r14\n"
+    "	pushq %r15\n"
+    "	subq $8, %rsp\n"
+    "	stmxcsr (%rsp)\n"
+    "	fnstcw 4(%rsp)\n"
+    "	movl (%rsp), %eax\n"
+    "	movzwl 4(%rsp), %ecx\n"
+    "	movq %rsp, (%rdi)\n"
+    "	movq %rsi, %rsp\n"
+    /* To set the modes is slow, and they are mostly the same. */
+    "	cmpl %eax, (%rsp)\n"
+    "	jne 1f\n"
+    "	cmpw %cx, 4(%rsp)\n"
+    "	jne 1f\n"
+    "0:	addq $8, %rsp\n"
+    "	popq %r15\n"
+    "	popq %r14\n"
+    "	popq %r13\n"
+    "	popq %r12\n"
+    "	popq %rbx\n"
+    "	popq %rbp\n"
+    "	ret\n"
+    "1:	ldmxcsr (%rsp)\n"
+    "	fldcw 4(%rsp)\n"
+    "	jmp 0b\n");
 
-__asm__(".text\n"
-	".p2align 4\n"
-	".globl fiber_swap\n"
-	".hidden fiber_swap\n"
-	".type fiber_swap, @function\n"
-	"fiber_swap:\n"
-	"	pushq %rbp\n"
-	"	pushq %rbx\n"
-	"	pushq %r12\n"
-	"	pushq %r13\n"
-	"	pushq %r14\n"
-	"	pushq %r15\n"
-	"	subq $8, %rsp\n"
-	"	stmxcsr (%rsp)\n"
-	"	fnstcw 4(%rsp)\n"
-	"	movl (%rsp), %eax\n"
-	"	movzwl 4(%rsp), %ecx\n"
-	"	movq %rsp, (%rdi)\n"
-	"	movq %rsi, %rsp\n"
-	/* To set the modes is slow, and they are mostly the same. */
-	"	cmpl %eax, (%rsp)\n"
-	"	jne 1f\n"
-	"	cmpw %cx, 4(%rsp)\n"
-	"	jne 1f\n"
-	"0:	addq $8, %rsp\n"
-	"	popq %r15\n"
-	"	popq %r14\n"
-	"	popq %r13\n"
-	"	popq %r12\n"
-	"	popq %rbx\n"
-	"	popq %rbp\n"
-	"	ret\n"
-	"1:	ldmxcsr (%rsp)\n"
-	"	fldcw 4(%rsp)\n"
-	"	jmp 0b\n"
-	".size fiber_swap, . - fiber_swap\n"
-	".p2align 4\n"
-	".globl fiber_first\n"
-	".hidden fiber_first\n"
-	".type fiber_first, @function\n"
-	"fiber_first:\n"
-	"	movq %r13, %rdi\n"
-	"	callq *%r12\n"
-	"	callq fiber_returned\n"
-	"	ud2\n"
-	".size fiber_first, . - fiber_first\n");
+ASM_FUNCTION(fiber_first,
+    "	movq %r13, %rdi\n"
+    "	callq *%r12\n"
+    "	callq fiber_returned\n"
+    "	ud2\n");
 
 /* The modes that a thread starts with. */
 static void
@@ -166,58 +168,45 @@ struct fiber_frame {
 };
 _Static_assert(sizeof(struct fiber_frame) == 176, "as the code below has it");
 
-void fiber_swap(void **from, void *to);
-void fiber_first(void);
+ASM_FUNCTION(fiber_swap,
+    "	sub sp, sp, #176\n"
+    "	stp x19, x20, [sp, #0]\n"
+    "	stp x21, x22, [sp, #16]\n"
+    "	stp x23, x24, [sp, #32]\n"
+    "	stp x25, x26, [sp, #48]\n"
+    "	stp x27, x28, [sp, #64]\n"
+    "	stp x29, x30, [sp, #80]\n"
+    "	stp d8, d9, [sp, #96]\n"
+    "	stp d10, d11, [sp, #112]\n"
+    "	stp d12, d13, [sp, #128]\n"
+    "	stp d14, d15, [sp, #144]\n"
+    "	mrs x9, fpcr\n"
+    "	str x9, [sp, #160]\n"
+    "	mov x10, sp\n"
+    "	str x10, [x0]\n"
+    "	mov sp, x1\n"
+    "	ldr x10, [sp, #160]\n"
+    "	cmp x9, x10\n"
+    "	b.eq 0f\n"
+    "	msr fpcr, x10\n"
+    "0:	ldp x19, x20, [sp, #0]\n"
+    "	ldp x21, x22, [sp, #16]\n"
+    "	ldp x23, x24, [sp, #32]\n"
+    "	ldp x25, x26, [sp, #48]\n"
+    "	ldp x27, x28, [sp, #64]\n"
+    "	ldp x29, x30, [sp, #80]\n"
+    "	ldp d8, d9, [sp, #96]\n"
+    "	ldp d10, d11, [sp, #112]\n"
+    "	ldp d12, d13, [sp, #128]\n"
+    "	ldp d14, d15, [sp, #144]\n"
+    "	add sp, sp, #176\n"
+    "	ret\n");
 
-__asm__(".text\n"
-	".p2align 4\n"
-	".globl fiber_swap\n"
-	".hidden fiber_swap\n"
-	".type fiber_swap, %function\n"
-	"fiber_swap:\n"
-	"	sub sp, sp, #176\n"
-	"	stp x19, x20, [sp, #0]\n"
-	"	stp x21, x22, [sp, #16]\n"
-	"	stp x23, x24, [sp, #32]\n"
-	"	stp x25, x26, [sp, #48]\n"
-	"	stp x27, x28, [sp, #64]\n"
-	"	stp x29, x30, [sp, #80]\n"
-	"	stp d8, d9, [sp, #96]\n"
-	"	stp d10, d11, [sp, #112]\n"
-	"	stp d12, d13, [sp, #128]\n"
-	"	stp d14, d15, [sp, #144]\n"
-	"	mrs x9, fpcr\n"
-	"	str x9, [sp, #160]\n"
-	"	mov x10, sp\n"
-	"	str x10, [x0]\n"
-	"	mov sp, x1\n"
-	"	ldr x10, [sp, #160]\n"
-	"	cmp x9, x10\n"
-	"	b.eq 0f\n"
-	"	msr fpcr, x10\n"
-	"0:	ldp x19, x20, [sp, #0]\n"
-	"	ldp x21, x22, [sp, #16]\n"
-	"	ldp x23, x24, [sp, #32]\n"
-	"	ldp x25, x26, [sp, #48]\n"
-	"	ldp x27, x28, [sp, #64]\n"
-	"	ldp x29, x30, [sp, #80]\n"
-	"	ldp d8, d9, [sp, #96]\n"
-	"	ldp d10, d11, [sp, #112]\n"
-	"	ldp d12, d13, [sp, #128]\n"
-	"	ldp d14, d15, [sp, #144]\n"
-	"	add sp, sp, #176\n"
-	"	ret\n"
-	".size fiber_swap, . - fiber_swap\n"
-	".p2align 4\n"
-	".globl fiber_first\n"
-	".hidden fiber_first\n"
-	".type fiber_first, %function\n"
-	"fiber_first:\n"
-	"	mov x0, x20\n"
-	"	blr x19\n"
-	"	bl fiber_returned\n"
-	"	brk #1\n"
-	".size fiber_first, . - fiber_first\n");
+ASM_FUNCTION(fiber_first,
+    "	mov x0, x20\n"
+    "	blr x19\n"
+    "	bl fiber_returned\n"
+    "	brk #1\n");
 
 static void
 frame_init(
