@@ -52,6 +52,7 @@ pkg_check_modules(PMAPSIM_VIRTUAL_DEPS REQUIRED IMPORTED_TARGET hwloc)
 set(virtual_sources
   sim/virtual/arena.c
   sim/virtual/arena_heap.c
+  sim/virtual/cost.c
   sim/virtual/explore.c
   sim/virtual/explore_ops.c
   sim/virtual/explore_place.c

@@ -25,6 +25,7 @@
 
 #include "kern/kassert.h"
 #include "sim/sim.h"
+#include "sim/virtual/cost.h"
 #include "sim/virtual/world.h"
 
 enum {
@@ -371,67 +372,6 @@ virtual_detach(struct thread *td)
 		virt_world.vw_fiber->fb_td = NULL;
 }
 
-static uint64_t
-ipi_ps(uint64_t cpu)
-{
-	const struct preset *pr = &virt_world.vw_preset;
-
-	return (
-	    line_distance(virt_world.vw_cpu->vc_id, (unsigned)cpu) == VD_REMOTE
-		? pr->pr_ipi_remote_ps
-		: pr->pr_ipi_same_ps);
-}
-
-/* A CPU whose sibling works computes slower; memory is as fast. */
-static uint64_t
-computing_ps(uint64_t ps)
-{
-	if (virt_world.vw_cpu->vc_busy == 0)
-		return (ps);
-	return (ps * virt_world.vw_preset.pr_smt_permille / 1000);
-}
-
-static void
-virtual_charge(struct sim *sim, enum sim_cost what, uint64_t n)
-{
-	const struct preset *pr = &virt_world.vw_preset;
-	uint64_t ps = 0;
-
-	(void)sim;
-	if (virt_world.vw_strategy != NULL) {
-		/* Nothing costs time, but who wants some to pass may say so. */
-		if (what == SIM_COMPUTE_NS)
-			virt_world.vw_explore_ps += n * 1000;
-		return;
-	}
-	switch (what) {
-	case SIM_COMPUTE_NS:
-		ps = computing_ps(n * 1000);
-		break;
-	case SIM_SYSCALL:
-		ps = computing_ps(n * pr->pr_syscall_ps);
-		break;
-	case SIM_FAULT:
-		ps = computing_ps(n * pr->pr_fault_ps);
-		break;
-	case SIM_PAGE_CLEAR:
-		ps = n * pr->pr_page_clear_ps;
-		break;
-	case SIM_PAGE_COPY:
-		ps = n * pr->pr_page_copy_ps;
-		break;
-	case SIM_IPI:
-		ps = n * pr->pr_ipi_fixed_ps;
-		break;
-	case SIM_IPI_TARGET:
-		ps = ipi_ps(n);
-		break;
-	case NSIM_COSTS:
-		break;
-	}
-	world_charge(VT_COMPUTE, ps);
-}
-
 static void
 virtual_untimed(struct sim *sim, bool on)
 {
@@ -500,7 +440,7 @@ const struct sim_ops sim_virtual_ops = {
 	.so_thread_join = virtual_thread_join,
 	.so_attach = virtual_attach,
 	.so_detach = virtual_detach,
-	.so_charge = virtual_charge,
+	.so_charge = cost_charge,
 	.so_untimed = virtual_untimed,
 	.so_waits = virtual_waits,
 	.so_owns = virtual_owns,
