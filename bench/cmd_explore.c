@@ -15,6 +15,7 @@ static void
 list(void)
 {
 	struct table *t = table_create("lrl");
+	const char *const *designs;
 
 	table_cell(t, "scenario");
 	table_cell(t, "threads");
@@ -30,8 +31,9 @@ list(void)
 	(void)printf("\nDesigns, the default first:\n");
 	for (size_t i = 0; xs_scenarios[i] != NULL; i++) {
 		(void)printf("  %-14s", xs_scenarios[i]->xs_name);
-		for (size_t n = 0; xs_scenarios[i]->xs_designs[n] != NULL; n++)
-			(void)printf(" %s", xs_scenarios[i]->xs_designs[n]);
+		designs = xs_scenarios[i]->xs_kind->xk_designs;
+		for (size_t n = 0; designs[n] != NULL; n++)
+			(void)printf(" %s", designs[n]);
 		(void)putchar('\n');
 	}
 }

@@ -43,13 +43,14 @@ static int
 add_scenario(struct targets *ts, const struct explore_options *eo,
     const struct xs_scenario *xs, bool all)
 {
+	const struct xs_kind *xk = xs->xs_kind;
 	const char *design = eo->eo_design, *why;
 	struct design d;
 	char text[256];
 
 	if (design == NULL || strcmp(design, "all") == 0) {
-		for (size_t i = 0; xs->xs_designs[i] != NULL; i++) {
-			add_target(ts, xs, xs->xs_designs[i], eo->eo_bug);
+		for (size_t i = 0; xk->xk_designs[i] != NULL; i++) {
+			add_target(ts, xs, xk->xk_designs[i], eo->eo_bug);
 			if (design == NULL)
 				break;
 		}
@@ -59,7 +60,7 @@ add_scenario(struct targets *ts, const struct explore_options *eo,
 		warnx("--design: %s", text);
 		return (EX_USAGE);
 	}
-	why = xs->xs_unfit != NULL ? xs->xs_unfit(&d) : NULL;
+	why = xk->xk_unfit != NULL ? xk->xk_unfit(&d) : NULL;
 	if (why == NULL) {
 		add_target(ts, xs, design, eo->eo_bug);
 	} else if (!all) {

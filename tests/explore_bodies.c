@@ -35,17 +35,22 @@ teardown(struct xs_run *run)
 	mtx_destroy(&w->w_mtx[1]);
 }
 
+static const struct xs_kind kind = {
+	.xk_designs = designs,
+	.xk_lock_only = true,
+	.xk_setup = setup,
+	.xk_teardown = teardown,
+};
+
 #define SCENARIO(name, body, check)                                            \
 	const struct xs_scenario eb_##name = {                                 \
 		.xs_name = #name,                                              \
 		.xs_descr = #name,                                             \
 		.xs_threads = 2,                                               \
-		.xs_designs = designs,                                         \
-		.xs_lock_only = true,                                          \
-		.xs_setup = setup,                                             \
+		.xs_kind = &kind,                                              \
+		.xs_spins = true,                                              \
 		.xs_body = body,                                               \
 		.xs_check = check,                                             \
-		.xs_teardown = teardown,                                       \
 	}
 
 static void

@@ -99,16 +99,20 @@ static uint64_t
 run(void (*body)(struct xs_run *run, unsigned i), bool watched)
 {
 	static const char *const designs[] = { "sparse/gen2", NULL };
+	static const struct xs_kind kind = {
+		.xk_designs = designs,
+		.xk_lock_only = true,
+		.xk_setup = setup,
+		.xk_teardown = teardown,
+	};
 	const struct xs_scenario xs = {
 		.xs_name = "count",
 		.xs_descr = "threads that count",
 		.xs_threads = NTHREADS,
-		.xs_designs = designs,
-		.xs_lock_only = true,
-		.xs_setup = setup,
+		.xs_kind = &kind,
+		.xs_spins = true,
 		.xs_body = body,
 		.xs_check = check,
-		.xs_teardown = teardown,
 	};
 	char err[256] = "";
 	int error;

@@ -12,18 +12,18 @@
  *	main			thread i		explored?
  *
  *	machine or sim, map				no
- *	xs_setup()					no
+ *	xk_setup(), xs_setup()				no
  *				attach, gate		no
  *	gate opens
  *				xs_body(run, i)		yes
  *				gate			yes
- *	xs_check()					no
- *	xs_teardown()					no
+ *	xk_check(), xs_check()				no
+ *	xk_teardown()					no
  *				detach			no
  *	machine_check(), destroy			no
  *
  * Main is attached too, on a CPU of its own: it may create pmaps and map pages in
- * xs_setup().  Every access of xs_body() to memory that another thread also
+ * a set-up.  Every access of xs_body() to memory that another thread also
  * touches is a point at which another thread may go on, so a body is short: tens
  * to a few hundred such accesses, few pages, two or three threads.
  *
@@ -44,35 +44,46 @@
 
 struct xs_run;
 
+/* What some scenarios have in common: where they run, and on what. */
+struct xs_kind {
+	/*
+	 * Designs that they are run with, ended by NULL; the first is the
+	 * default.  Of scenarios for locks only the lock counts: "sparse/gen2".
+	 */
+	const char *const *xk_designs;
+	/*
+	 * Any other design that a user names: NULL, or why these scenarios mean
+	 * nothing there.  May be NULL: they run with all.
+	 */
+	const char *(*xk_unfit)(const struct design *d);
+	/* No machine: a sim with locks only, which takes no time to make. */
+	bool xk_lock_only;
+	/* Memory map, lines as in bench/memmaps; NULL: 4 MB in one domain. */
+	const char *xk_map;
+	/* As mc_limit_pages; 0: all. */
+	uint64_t xk_limit_pages;
+	/* What is built, and what must hold in the end.  Each may be NULL. */
+	void (*xk_setup)(struct xs_run *run);
+	void (*xk_check)(struct xs_run *run);
+	/* Nothing stays mapped or allocated.  May be NULL. */
+	void (*xk_teardown)(struct xs_run *run);
+};
+
 struct xs_scenario {
 	const char *xs_name; /* [a-z][a-z0-9-]* */
 	const char *xs_descr;
 	unsigned xs_threads; /* 1 to XS_THREADS_MAX */
+	const struct xs_kind *xs_kind;
 	/*
-	 * Designs that it is run with, ended by NULL; the first is the default.
-	 * Of a scenario for locks only the lock counts: "sparse/gen2".
+	 * Of a scenario for locks: who meets a held one spins first, as on a
+	 * machine.  Otherwise it blocks at once.
 	 */
-	const char *const *xs_designs;
-	/*
-	 * Any other design that a user names: NULL, or why this scenario means
-	 * nothing there.  May be NULL: it runs with all.
-	 */
-	const char *(*xs_unfit)(const struct design *d);
-	/* No machine: a sim with locks only, which takes no time to make. */
-	bool xs_lock_only;
-	/* Memory map, lines as in bench/memmaps; NULL: 4 MB in one domain. */
-	const char *xs_map;
-	/* As mc_limit_pages; 0: all. */
-	uint64_t xs_limit_pages;
-	/* A thread that meets a held lock blocks at once, without spinning. */
-	bool xs_blocks;
-	/* What is built.  May be NULL. */
+	bool xs_spins;
+	/* What is built after what its kind has built.  May be NULL. */
 	void (*xs_setup)(struct xs_run *run);
 	void (*xs_body)(struct xs_run *run, unsigned i);
 	/* Looks at the end state, calls xs_fail().  May be NULL. */
 	void (*xs_check)(struct xs_run *run);
-	/* Nothing stays mapped or allocated.  May be NULL. */
-	void (*xs_teardown)(struct xs_run *run);
 };
 
 /* All scenarios, ended by NULL. */
@@ -130,7 +141,7 @@ void xs_fail(struct xs_run *run, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 /*
- * Zeroed memory on cache lines of its own, in xs_setup(); given back at the end
+ * Zeroed memory on cache lines of its own, in a set-up; given back at the end
  * of the run.  Panics without memory: a scenario is small.
  */
 void *xs_alloc(struct xs_run *run, size_t size);

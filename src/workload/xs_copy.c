@@ -38,6 +38,12 @@ teardown(struct xs_run *run)
 	xs_pages_free(run, co->co_new, 0);
 }
 
+static const struct xs_kind copies = {
+	.xk_designs = designs,
+	.xk_setup = setup,
+	.xk_teardown = teardown,
+};
+
 static void
 body(struct xs_run *run, unsigned i)
 {
@@ -77,9 +83,7 @@ const struct xs_scenario xs_copy_fault = {
 	.xs_name = "copy-fault",
 	.xs_descr = "two pmaps are copied into each other, and one faults",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_setup = setup,
+	.xs_kind = &copies,
 	.xs_body = body,
 	.xs_check = check,
-	.xs_teardown = teardown,
 };

@@ -40,6 +40,20 @@ setup_list(struct xs_run *run)
 }
 
 static void
+teardown_list(struct xs_run *run)
+{
+	struct di_list *dl = run->xr_state;
+
+	xs_pages_free(run, dl->dl_m, 0);
+}
+
+static const struct xs_kind lists = {
+	.xk_designs = list_designs,
+	.xk_setup = setup_list,
+	.xk_teardown = teardown_list,
+};
+
+static void
 remove_in_block(struct xs_run *run, unsigned i)
 {
 	struct machine *ma = run->xr_machine;
@@ -80,22 +94,12 @@ body_list(struct xs_run *run, unsigned i)
 	}
 }
 
-static void
-teardown_list(struct xs_run *run)
-{
-	struct di_list *dl = run->xr_state;
-
-	xs_pages_free(run, dl->dl_m, 0);
-}
-
 const struct xs_scenario xs_di_list = {
 	.xs_name = "di-list",
 	.xs_descr = "two blocks begin and end while one waits for them",
 	.xs_threads = NREMOVERS + 1,
-	.xs_designs = list_designs,
-	.xs_setup = setup_list,
+	.xs_kind = &lists,
 	.xs_body = body_list,
-	.xs_teardown = teardown_list,
 };
 
 /* Blocks alone: begun and ended, again and again, by three. */
@@ -113,10 +117,8 @@ const struct xs_scenario xs_di_blocks = {
 	.xs_name = "di-blocks",
 	.xs_descr = "three threads begin and end blocks twice",
 	.xs_threads = 3,
-	.xs_designs = list_designs,
-	.xs_setup = setup_list,
+	.xs_kind = &lists,
 	.xs_body = body_blocks,
-	.xs_teardown = teardown_list,
 };
 
 /*
@@ -138,6 +140,14 @@ setup(struct xs_run *run)
 	xs_touch(run, 2, XS_VA, XS_W);
 }
 
+static const struct xs_kind pages = {
+	.xk_designs = designs,
+	.xk_unfit = xs_unfit_tlb,
+	.xk_map = XS_MAP_8MB,
+	.xk_setup = setup,
+	.xk_teardown = xs_spaces_end,
+};
+
 static void
 body_free(struct xs_run *run, unsigned i)
 {
@@ -158,12 +168,8 @@ const struct xs_scenario xs_di_free = {
 	.xs_name = "di-free",
 	.xs_descr = "a page is freed while another thread removes it",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_unfit = xs_unfit_tlb,
-	.xs_map = XS_MAP_8MB,
-	.xs_setup = setup,
+	.xs_kind = &pages,
 	.xs_body = body_free,
-	.xs_teardown = xs_spaces_end,
 };
 
 /* Flag 1: nobody may write to the page. */
@@ -193,10 +199,6 @@ const struct xs_scenario xs_di_clean = {
 	.xs_name = "di-clean",
 	.xs_descr = "a page is made read-only while another thread removes it",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_unfit = xs_unfit_tlb,
-	.xs_map = XS_MAP_8MB,
-	.xs_setup = setup,
+	.xs_kind = &pages,
 	.xs_body = body_clean,
-	.xs_teardown = xs_spaces_end,
 };

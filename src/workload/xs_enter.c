@@ -24,6 +24,19 @@ setup(struct xs_run *run)
 	sp->sp_n = xs_pages(run, 0);
 }
 
+static const struct xs_kind enters = {
+	.xk_designs = designs,
+	.xk_setup = setup,
+	.xk_teardown = xs_spaces_end,
+};
+
+static const struct xs_kind tlb_enters = {
+	.xk_designs = tlb_designs,
+	.xk_unfit = xs_unfit_tlb,
+	.xk_setup = setup,
+	.xk_teardown = xs_spaces_end,
+};
+
 /* One page in two pmaps, and two pages by one page table. */
 static void
 body_two(struct xs_run *run, unsigned i)
@@ -55,11 +68,9 @@ const struct xs_scenario xs_enter_two = {
 	.xs_name = "enter-two",
 	.xs_descr = "one page enters two pmaps, another the same page table",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_setup = setup,
+	.xs_kind = &enters,
 	.xs_body = body_two,
 	.xs_check = check_two,
-	.xs_teardown = xs_spaces_end,
 };
 
 /*
@@ -69,10 +80,8 @@ const struct xs_scenario xs_enter_two = {
 static void
 setup_replace(struct xs_run *run)
 {
-	struct xs_spaces *sp;
+	const struct xs_spaces *sp = run->xr_state;
 
-	setup(run);
-	sp = run->xr_state;
 	xs_enter(run, sp->sp_p, XS_VA, sp->sp_m, XS_RW, XS_W);
 	pmap_activate(sp->sp_p, 1);
 	pmap_activate(sp->sp_p, 2);
@@ -105,11 +114,9 @@ const struct xs_scenario xs_enter_replace = {
 	.xs_name = "enter-replace",
 	.xs_descr = "a mapping is replaced under the eyes of two CPUs",
 	.xs_threads = NCPUS,
-	.xs_designs = tlb_designs,
-	.xs_unfit = xs_unfit_tlb,
+	.xs_kind = &tlb_enters,
 	.xs_setup = setup_replace,
 	.xs_body = body_replace,
-	.xs_teardown = xs_spaces_end,
 };
 
 struct claim {
@@ -144,6 +151,13 @@ teardown_claim(struct xs_run *run)
 	xs_spaces_end(run);
 	vm_object_destroy(cl->cl_object);
 }
+
+static const struct xs_kind claims = {
+	.xk_designs = tlb_designs,
+	.xk_unfit = xs_unfit_tlb,
+	.xk_setup = setup_claim,
+	.xk_teardown = teardown_claim,
+};
 
 /* An access between two looks, which agree that the page is frozen. */
 static void
@@ -186,9 +200,6 @@ const struct xs_scenario xs_enter_claim = {
 	.xs_name = "enter-claim",
 	.xs_descr = "a page is entered, removed and used by three CPUs",
 	.xs_threads = NCPUS,
-	.xs_designs = tlb_designs,
-	.xs_unfit = xs_unfit_tlb,
-	.xs_setup = setup_claim,
+	.xs_kind = &claims,
 	.xs_body = body_claim,
-	.xs_teardown = teardown_claim,
 };

@@ -27,6 +27,19 @@ setup(struct xs_run *run)
 	xs_enter(run, sp->sp_q, XS_VA, sp->sp_m, XS_R, XS_R);
 }
 
+static const struct xs_kind exits = {
+	.xk_designs = designs,
+	.xk_setup = setup,
+	.xk_teardown = xs_spaces_end,
+};
+
+static const struct xs_kind super_exits = {
+	.xk_designs = designs,
+	.xk_map = XS_MAP_8MB,
+	.xk_setup = setup,
+	.xk_teardown = xs_spaces_end,
+};
+
 static void
 exit_process(struct xs_run *run)
 {
@@ -66,20 +79,16 @@ const struct xs_scenario xs_exit_scan = {
 	.xs_name = "exit-scan",
 	.xs_descr = "a process ends while the page daemon scans its pages",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_setup = setup,
+	.xs_kind = &exits,
 	.xs_body = body_scan,
 	.xs_check = check_scan,
-	.xs_teardown = xs_spaces_end,
 };
 
 static void
 setup_super(struct xs_run *run)
 {
-	struct xs_spaces *sp;
+	struct xs_spaces *sp = run->xr_state;
 
-	setup(run);
-	sp = run->xr_state;
 	sp->sp_run = xs_pages(run, VM_LEVEL_0_ORDER);
 	xs_enter_super(run, sp->sp_p, XS_VA + 4 * NBPDR, sp->sp_run, XS_RW);
 }
@@ -102,9 +111,7 @@ const struct xs_scenario xs_exit_super = {
 	.xs_name = "exit-super",
 	.xs_descr = "a process ends while a superpage of it is split",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_map = XS_MAP_8MB,
+	.xs_kind = &super_exits,
 	.xs_setup = setup_super,
 	.xs_body = body_super,
-	.xs_teardown = xs_spaces_end,
 };

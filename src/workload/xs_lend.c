@@ -105,6 +105,22 @@ check_all(struct xs_run *run)
 	}
 }
 
+static const struct xs_kind exact = {
+	.xk_designs = mtx8_designs,
+	.xk_unfit = unfit_exact,
+	.xk_lock_only = true,
+	.xk_setup = xs_locks_setup,
+	.xk_check = check_all,
+};
+
+static const struct xs_kind loans = {
+	.xk_designs = designs,
+	.xk_unfit = unfit_blocks,
+	.xk_lock_only = true,
+	.xk_setup = xs_locks_setup,
+	.xk_check = check_all,
+};
+
 /* We are as urgent as the most urgent of all that are behind us. */
 static void
 await_loan(struct xs_run *run)
@@ -133,13 +149,8 @@ const struct xs_scenario xs_lend_exact = {
 	.xs_name = "lend-exact",
 	.xs_descr = "an owner is as urgent as who waits, at any moment",
 	.xs_threads = 3,
-	.xs_designs = mtx8_designs,
-	.xs_unfit = unfit_exact,
-	.xs_lock_only = true,
-	.xs_blocks = true,
-	.xs_setup = xs_locks_setup,
+	.xs_kind = &exact,
 	.xs_body = body_exact,
-	.xs_check = check_all,
 };
 
 static void
@@ -156,13 +167,8 @@ const struct xs_scenario xs_lend_back = {
 	.xs_name = "lend-back",
 	.xs_descr = "three priorities, one lock: what was lent is given back",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_unfit = unfit_blocks,
-	.xs_lock_only = true,
-	.xs_blocks = true,
-	.xs_setup = xs_locks_setup,
+	.xs_kind = &loans,
 	.xs_body = body_back,
-	.xs_check = check_all,
 };
 
 /*
@@ -196,13 +202,8 @@ const struct xs_scenario xs_lend_chain = {
 	.xs_name = "lend-chain",
 	.xs_descr = "a loan is passed along a chain of three locks",
 	.xs_threads = 4,
-	.xs_designs = designs,
-	.xs_unfit = unfit_blocks,
-	.xs_lock_only = true,
-	.xs_blocks = true,
-	.xs_setup = xs_locks_setup,
+	.xs_kind = &loans,
 	.xs_body = body_chain,
-	.xs_check = check_all,
 };
 
 /*
@@ -255,13 +256,8 @@ const struct xs_scenario xs_lend_suspect = {
 	.xs_descr =
 	    "a loan is passed to the owner though another was suspected",
 	.xs_threads = 4,
-	.xs_designs = designs,
-	.xs_unfit = unfit_blocks,
-	.xs_lock_only = true,
-	.xs_blocks = true,
-	.xs_setup = xs_locks_setup,
+	.xs_kind = &loans,
 	.xs_body = body_suspect,
-	.xs_check = check_all,
 };
 
 /*
@@ -281,13 +277,8 @@ const struct xs_scenario xs_lend_kick = {
 	.xs_descr =
 	    "a thread that waits gets more urgent, and has to look who owns",
 	.xs_threads = 4,
-	.xs_designs = designs,
-	.xs_unfit = unfit_blocks,
-	.xs_lock_only = true,
-	.xs_blocks = true,
-	.xs_setup = xs_locks_setup,
+	.xs_kind = &loans,
 	.xs_body = body_kick,
-	.xs_check = check_all,
 };
 
 /* Two locks in an order, one of them tried in the other; loans of all kinds. */
@@ -318,13 +309,8 @@ const struct xs_scenario xs_lend_nest = {
 	.xs_name = "lend-nest",
 	.xs_descr = "four priorities, two locks, one tried against the order",
 	.xs_threads = 4,
-	.xs_designs = designs,
-	.xs_unfit = unfit_blocks,
-	.xs_lock_only = true,
-	.xs_blocks = true,
-	.xs_setup = xs_locks_setup,
+	.xs_kind = &loans,
 	.xs_body = body_nest,
-	.xs_check = check_all,
 };
 
 /*
@@ -337,6 +323,13 @@ unfit_order(const struct design *d)
 	return (d->d_lock->plo_gen_bits != 0 ? "its lock tells suspects"
 					     : unfit_blocks(d));
 }
+
+static const struct xs_kind queues = {
+	.xk_designs = owner_designs,
+	.xk_unfit = unfit_order,
+	.xk_lock_only = true,
+	.xk_setup = xs_locks_setup,
+};
 
 static void
 body_order(struct xs_run *run, unsigned i)
@@ -365,11 +358,7 @@ const struct xs_scenario xs_lend_order = {
 	.xs_name = "lend-order",
 	.xs_descr = "of two that wait the more urgent is first",
 	.xs_threads = 3,
-	.xs_designs = owner_designs,
-	.xs_unfit = unfit_order,
-	.xs_lock_only = true,
-	.xs_blocks = true,
-	.xs_setup = xs_locks_setup,
+	.xs_kind = &queues,
 	.xs_body = body_order,
 };
 
@@ -400,10 +389,6 @@ const struct xs_scenario xs_lend_fifo = {
 	.xs_name = "lend-fifo",
 	.xs_descr = "of two that wait, equally urgent, the first to come is",
 	.xs_threads = 3,
-	.xs_designs = owner_designs,
-	.xs_unfit = unfit_order,
-	.xs_lock_only = true,
-	.xs_blocks = true,
-	.xs_setup = xs_locks_setup,
+	.xs_kind = &queues,
 	.xs_body = body_fifo,
 };

@@ -60,16 +60,21 @@ counter_teardown(struct xs_run *run)
 		run->xr_lock->plo_destroy(cst->cst_word);
 }
 
+static const struct xs_kind counters = {
+	.xk_designs = lock_designs,
+	.xk_lock_only = true,
+	.xk_setup = counter_setup,
+	.xk_teardown = counter_teardown,
+};
+
 const struct xs_scenario xs_counter = {
 	.xs_name = "counter",
 	.xs_descr = "two threads count under one lock, twice each",
 	.xs_threads = 2,
-	.xs_designs = lock_designs,
-	.xs_lock_only = true,
-	.xs_setup = counter_setup,
+	.xs_kind = &counters,
+	.xs_spins = true,
 	.xs_body = counter_body,
 	.xs_check = counter_check,
-	.xs_teardown = counter_teardown,
 };
 
 const struct xs_scenario *const xs_scenarios[] = {

@@ -32,6 +32,12 @@ setup(struct xs_run *run)
 	run->xr_state = xs_lock_alloc(run);
 }
 
+static const struct xs_kind locks = {
+	.xk_designs = designs,
+	.xk_lock_only = true,
+	.xk_setup = setup,
+};
+
 static void
 rounds(struct xs_run *run, unsigned i)
 {
@@ -48,21 +54,11 @@ check_rounds(struct xs_run *run)
 	xs_lock_check(run, run->xr_state, (uint64_t)run->xr_nthreads * ROUNDS);
 }
 
-static const char *
-unfit_spin(const struct design *d)
-{
-	return ((d->d_lock->plo_flags & PLO_SPIN) != 0 ? "its lock never blocks"
-						       : NULL);
-}
-
 const struct xs_scenario xs_lock_block = {
 	.xs_name = "lock-block",
 	.xs_descr = "three threads that never spin take one lock twice",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_lock_only = true,
-	.xs_blocks = true,
-	.xs_setup = setup,
+	.xs_kind = &locks,
 	.xs_body = rounds,
 	.xs_check = check_rounds,
 };
@@ -71,9 +67,8 @@ const struct xs_scenario xs_lock_spin = {
 	.xs_name = "lock-spin",
 	.xs_descr = "two threads that spin take one lock twice",
 	.xs_threads = 2,
-	.xs_designs = designs,
-	.xs_lock_only = true,
-	.xs_setup = setup,
+	.xs_kind = &locks,
+	.xs_spins = true,
 	.xs_body = rounds,
 	.xs_check = check_rounds,
 };
@@ -110,12 +105,30 @@ const struct xs_scenario xs_lock_try = {
 	.xs_name = "lock-try",
 	.xs_descr = "two threads take a lock, a third tries, then takes it",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_lock_only = true,
-	.xs_blocks = true,
-	.xs_setup = setup,
+	.xs_kind = &locks,
 	.xs_body = body_try,
 	.xs_check = check_try,
+};
+
+static const char *
+unfit_spin(const struct design *d)
+{
+	return ((d->d_lock->plo_flags & PLO_SPIN) != 0 ? "its lock never blocks"
+						       : NULL);
+}
+
+static const struct xs_kind blocking = {
+	.xk_designs = blocking_designs,
+	.xk_unfit = unfit_spin,
+	.xk_lock_only = true,
+	.xk_setup = setup,
+};
+
+static const struct xs_kind fair = {
+	.xk_designs = fair_designs,
+	.xk_unfit = unfit_spin,
+	.xk_lock_only = true,
+	.xk_setup = xs_locks_setup,
 };
 
 /*
@@ -161,13 +174,23 @@ const struct xs_scenario xs_lock_fair = {
 	.xs_name = "lock-fair",
 	.xs_descr = "two wait for long, and one of them is handed the lock",
 	.xs_threads = 3,
-	.xs_designs = fair_designs,
-	.xs_unfit = unfit_spin,
-	.xs_lock_only = true,
-	.xs_blocks = true,
-	.xs_setup = xs_locks_setup,
+	.xs_kind = &fair,
 	.xs_body = body_fair,
 	.xs_check = check_fair,
+};
+
+static const char *
+unfit_wrap(const struct design *d)
+{
+	return (
+	    d->d_lock->plo_gen_bits == 0 ? "its lock has no generation" : NULL);
+}
+
+static const struct xs_kind generations = {
+	.xk_designs = gen_designs,
+	.xk_unfit = unfit_wrap,
+	.xk_lock_only = true,
+	.xk_setup = setup,
 };
 
 /* So many changes and the generation is 0 again. */
@@ -176,9 +199,8 @@ const struct xs_scenario xs_lock_fair = {
 static void
 setup_wrap(struct xs_run *run)
 {
-	struct xs_lock *xl = xs_lock_alloc(run);
+	struct xs_lock *xl = run->xr_state;
 
-	run->xr_state = xl;
 	/* Relaxed: nobody else knows it. */
 	atomic_store_explicit((_Atomic uint32_t *)(void *)xl->xl_word,
 	    -((uint32_t)BEFORE_WRAP << run->xr_lock->plo_gen_bits),
@@ -213,21 +235,11 @@ check_wrap(struct xs_run *run)
 		    (uintmax_t)lock_gen_wraps(run->xr_sim));
 }
 
-static const char *
-unfit_wrap(const struct design *d)
-{
-	return (
-	    d->d_lock->plo_gen_bits == 0 ? "its lock has no generation" : NULL);
-}
-
 const struct xs_scenario xs_lock_wrap = {
 	.xs_name = "lock-wrap",
 	.xs_descr = "the generation in the lock's word wraps",
 	.xs_threads = 2,
-	.xs_designs = gen_designs,
-	.xs_unfit = unfit_wrap,
-	.xs_lock_only = true,
-	.xs_blocks = true,
+	.xs_kind = &generations,
 	.xs_setup = setup_wrap,
 	.xs_body = body_wrap,
 	.xs_check = check_wrap,
@@ -254,11 +266,7 @@ const struct xs_scenario xs_lock_woken = {
 	.xs_name = "lock-woken",
 	.xs_descr = "one takes the lock again and again, three wait for it",
 	.xs_threads = 4,
-	.xs_designs = blocking_designs,
-	.xs_unfit = unfit_spin,
-	.xs_lock_only = true,
-	.xs_blocks = true,
-	.xs_setup = setup,
+	.xs_kind = &blocking,
 	.xs_body = body_woken,
 	.xs_check = check_woken,
 };

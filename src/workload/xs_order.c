@@ -15,6 +15,12 @@
 static const char *const designs[] = { "sparse/gen2", "sparse/mtx8",
 	"sparse/rwlock", NULL };
 
+static const struct xs_kind orders = {
+	.xk_designs = designs,
+	.xk_lock_only = true,
+	.xk_setup = xs_locks_setup,
+};
+
 static void
 take(struct xs_run *run, unsigned n)
 {
@@ -88,10 +94,7 @@ const struct xs_scenario xs_order_rumour = {
 	.xs_name = "order-rumour",
 	.xs_descr = "three locks in order, and no deadlock is reported",
 	.xs_threads = 4,
-	.xs_designs = designs,
-	.xs_lock_only = true,
-	.xs_blocks = true,
-	.xs_setup = xs_locks_setup,
+	.xs_kind = &orders,
 	.xs_body = body_rumour,
 	.xs_check = check_rumour,
 };
@@ -137,10 +140,7 @@ const struct xs_scenario xs_order_try = {
 	.xs_name = "order-try",
 	.xs_descr = "two take three locks, one tries them backwards",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_lock_only = true,
-	.xs_blocks = true,
-	.xs_setup = xs_locks_setup,
+	.xs_kind = &orders,
 	.xs_body = body_try,
 	.xs_check = check_try,
 };
@@ -160,6 +160,14 @@ setup_last(struct xs_run *run)
 	ow->ow_refs = run->xr_scenario->xs_threads;
 	run->xr_state = ow;
 }
+
+static const char *const mtx_designs[] = { "sparse/mtx8", NULL };
+
+static const struct xs_kind mutexes = {
+	.xk_designs = mtx_designs,
+	.xk_lock_only = true,
+	.xk_setup = setup_last,
+};
 
 /* Who drops the last reference ends the mutex, and uses its memory. */
 static void
@@ -195,16 +203,11 @@ check_last(struct xs_run *run)
 		xs_fail(run, "the memory of a mutex that ended was written to");
 }
 
-static const char *const mtx_designs[] = { "sparse/mtx8", NULL };
-
 const struct xs_scenario xs_mtx_last = {
 	.xs_name = "mtx-last",
 	.xs_descr = "who unlocks a mutex last destroys it",
 	.xs_threads = 3,
-	.xs_designs = mtx_designs,
-	.xs_lock_only = true,
-	.xs_blocks = true,
-	.xs_setup = setup_last,
+	.xs_kind = &mutexes,
 	.xs_body = body_last,
 	.xs_check = check_last,
 };

@@ -20,6 +20,11 @@ struct page {
 	struct vm_page *pa_more;
 };
 
+static const struct xs_kind pages = {
+	.xk_designs = designs,
+	.xk_limit_pages = LIMIT,
+};
+
 static struct vm_page *
 try_page(struct xs_run *run)
 {
@@ -55,8 +60,7 @@ const struct xs_scenario xs_page_alloc = {
 	.xs_name = "page-alloc",
 	.xs_descr = "three threads allocate and free pages",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_limit_pages = LIMIT,
+	.xs_kind = &pages,
 	.xs_body = body_alloc,
 };
 
@@ -88,6 +92,12 @@ teardown_wait(struct xs_run *run)
 		xs_pages_free(run, m, 0);
 	}
 }
+
+static const struct xs_kind waits = {
+	.xk_designs = designs,
+	.xk_limit_pages = LIMIT,
+	.xk_teardown = teardown_wait,
+};
 
 static void
 free_two(struct xs_run *run)
@@ -129,11 +139,9 @@ const struct xs_scenario xs_page_wait = {
 	.xs_name = "page-wait",
 	.xs_descr = "two wait for memory while a third frees some",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_limit_pages = LIMIT,
+	.xs_kind = &waits,
 	.xs_setup = setup_wait,
 	.xs_body = body_wait,
-	.xs_teardown = teardown_wait,
 };
 
 /*
@@ -189,9 +197,7 @@ const struct xs_scenario xs_page_wait_min = {
 	.xs_name = "page-wait-min",
 	.xs_descr = "one waits for two pages, another tries for a run of two",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_limit_pages = LIMIT,
+	.xs_kind = &waits,
 	.xs_setup = setup_wait_min,
 	.xs_body = body_wait_min,
-	.xs_teardown = teardown_wait,
 };

@@ -61,6 +61,7 @@ teardown(struct xs_run *run)
 {
 	struct reclaim_state *re = run->xr_state;
 
+	pmap_deactivate(run->xr_machine, 2);
 	pmap_limit(run->xr_machine, -1, -1);
 	for (unsigned i = 0; i < NPMAPS; i++)
 		xs_pmap_end(re->re_pmap[i]);
@@ -70,6 +71,20 @@ teardown(struct xs_run *run)
 	for (unsigned i = 1; re->re_run != NULL && i < NPTEPG; i++)
 		xs_pages_free(run, &re->re_run[i], 0);
 }
+
+static const struct xs_kind reclaims = {
+	.xk_designs = designs,
+	.xk_setup = setup,
+	.xk_teardown = teardown,
+};
+
+static const struct xs_kind tlb_reclaims = {
+	.xk_designs = tlb_designs,
+	.xk_unfit = xs_unfit_tlb,
+	.xk_map = XS_MAP_8MB,
+	.xk_setup = setup,
+	.xk_teardown = teardown,
+};
 
 static void
 enter(struct xs_run *run, unsigned n)
@@ -104,10 +119,8 @@ const struct xs_scenario xs_reclaim_pass = {
 	.xs_name = "reclaim-pass",
 	.xs_descr = "a chunk that reclaim has passed is freed",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_setup = setup,
+	.xs_kind = &reclaims,
 	.xs_body = body_pass,
-	.xs_teardown = teardown,
 };
 
 /* Two walks at once, and a victim that ends. */
@@ -133,10 +146,8 @@ const struct xs_scenario xs_reclaim_exit = {
 	.xs_name = "reclaim-exit",
 	.xs_descr = "entries are taken from processes that end",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_setup = setup,
+	.xs_kind = &reclaims,
 	.xs_body = body_two,
-	.xs_teardown = teardown,
 };
 
 /*
@@ -146,12 +157,9 @@ const struct xs_scenario xs_reclaim_exit = {
 static void
 setup_free(struct xs_run *run)
 {
-	struct reclaim_state *re;
-	struct pmap *victim;
+	struct reclaim_state *re = run->xr_state;
+	struct pmap *victim = re->re_pmap[2];
 
-	setup(run);
-	re = run->xr_state;
-	victim = re->re_pmap[2];
 	re->re_run = xs_pages(run, VM_LEVEL_0_ORDER);
 	re->re_n = &re->re_run[0];
 	pmap_limit(run->xr_machine, -1, -1);
@@ -183,21 +191,11 @@ body_free(struct xs_run *run, unsigned i)
 	}
 }
 
-static void
-teardown_free(struct xs_run *run)
-{
-	pmap_deactivate(run->xr_machine, 2);
-	teardown(run);
-}
-
 const struct xs_scenario xs_reclaim_free = {
 	.xs_name = "reclaim-free",
 	.xs_descr = "a page is freed whose mapping is reclaimed",
 	.xs_threads = 3,
-	.xs_designs = tlb_designs,
-	.xs_unfit = xs_unfit_tlb,
-	.xs_map = XS_MAP_8MB,
+	.xs_kind = &tlb_reclaims,
 	.xs_setup = setup_free,
 	.xs_body = body_free,
-	.xs_teardown = teardown_free,
 };

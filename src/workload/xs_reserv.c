@@ -69,6 +69,13 @@ teardown(struct xs_run *run)
 		xs_pages_free(run, rs->rs_hoard[i], rs->rs_order[i]);
 }
 
+static const struct xs_kind reservs = {
+	.xk_designs = designs,
+	.xk_map = XS_MAP_8MB,
+	.xk_setup = setup,
+	.xk_teardown = teardown,
+};
+
 /* One fills its reservation, one breaks any, one wants a run. */
 static void
 body_break(struct xs_run *run, unsigned i)
@@ -90,11 +97,8 @@ const struct xs_scenario xs_reserv_break = {
 	.xs_name = "reserv-break",
 	.xs_descr = "a reservation is broken while its object fills it",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_map = XS_MAP_8MB,
-	.xs_setup = setup,
+	.xs_kind = &reservs,
 	.xs_body = body_break,
-	.xs_teardown = teardown,
 };
 
 /* The search for a run waits for a reservation, which ends. */
@@ -117,9 +121,6 @@ const struct xs_scenario xs_reserv_run = {
 	.xs_name = "reserv-run",
 	.xs_descr = "a run is looked for in reservations that end",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_map = XS_MAP_8MB,
-	.xs_setup = setup,
+	.xs_kind = &reservs,
 	.xs_body = body_run,
-	.xs_teardown = teardown,
 };

@@ -298,10 +298,18 @@ check(struct xs_run *run)
 	free(text);
 }
 
+static void
+call(void (*part)(struct xs_run *run), struct xs_run *run)
+{
+	if (part != NULL)
+		part(run);
+}
+
 static int
 run_threads(struct xs_run *run)
 {
 	const struct xs_scenario *xs = run->xr_scenario;
+	const struct xs_kind *xk = xs->xs_kind;
 	struct xs_thread *xt;
 	uint64_t free_before = 0;
 	int error;
@@ -309,20 +317,19 @@ run_threads(struct xs_run *run)
 	if (run->xr_machine != NULL)
 		free_before = machine_free_pages(run->xr_machine);
 	xt = xs_alloc(run, xs->xs_threads * sizeof(*xt));
-	if (xs->xs_blocks)
+	if (xk->xk_lock_only && !xs->xs_spins)
 		run->xr_sim->sim_oversubscribed = true;
-	if (xs->xs_setup != NULL)
-		xs->xs_setup(run);
+	call(xk->xk_setup, run);
+	call(xs->xs_setup, run);
 	error = start_threads(run, xt);
 	if (error == 0) {
 		explore_threads(run);
 		check(run);
-		if (xs->xs_check != NULL)
-			xs->xs_check(run);
+		call(xk->xk_check, run);
+		call(xs->xs_check, run);
 	}
 	end_threads(run);
-	if (xs->xs_teardown != NULL)
-		xs->xs_teardown(run);
+	call(xk->xk_teardown, run);
 	if (error == 0 && run->xr_machine != NULL) {
 		check(run);
 		if (machine_free_pages(run->xr_machine) != free_before)
@@ -352,12 +359,13 @@ static int
 run_machine(const struct xs_scenario *xs, const char *design,
     const struct xs_hooks *hooks, char *err, size_t errsize)
 {
-	const char *map = xs->xs_map != NULL ? xs->xs_map : MAP_DEFAULT;
+	const struct xs_kind *xk = xs->xs_kind;
+	const char *map = xk->xk_map != NULL ? xk->xk_map : MAP_DEFAULT;
 	struct machine_config mc = {
 		.mc_design = design,
 		.mc_ncpus = xs->xs_threads + 1,
 		.mc_witness = MACHINE_WITNESS_OFF,
-		.mc_limit_pages = xs->xs_limit_pages,
+		.mc_limit_pages = xk->xk_limit_pages,
 	};
 	struct memmap_error me;
 	struct memmap *mm;
@@ -442,17 +450,18 @@ int
 xs_run(const struct xs_scenario *xs, const char *design,
     const struct xs_hooks *hooks, char *err, size_t errsize)
 {
+	const struct xs_kind *xk = xs->xs_kind;
 	const char *why = NULL;
 	struct design d;
 	int error;
 
 	if (design == NULL)
-		design = xs->xs_designs[0];
+		design = xk->xk_designs[0];
 	error = design_parse(design, NULL, &d, err, errsize);
 	if (error != 0)
 		return (error);
-	if (xs->xs_unfit != NULL)
-		why = xs->xs_unfit(&d);
+	if (xk->xk_unfit != NULL)
+		why = xk->xk_unfit(&d);
 	else if ((d.d_lock->plo_flags & PLO_NOLOCK) != 0)
 		why = "its lock excludes nobody";
 	if (why != NULL) {
@@ -460,7 +469,7 @@ xs_run(const struct xs_scenario *xs, const char *design,
 		    xs->xs_name, design, why);
 		return (EINVAL);
 	}
-	error = xs->xs_lock_only ? run_locks(xs, &d, hooks)
+	error = xk->xk_lock_only ? run_locks(xs, &d, hooks)
 				 : run_machine(xs, design, hooks, err, errsize);
 	if (error != 0 && err[0] == '\0')
 		(void)snprintf(

@@ -67,6 +67,13 @@ check(struct xs_run *run)
 	sx_destroy(&rw->rw_sx);
 }
 
+static const struct xs_kind rws = {
+	.xk_designs = designs,
+	.xk_lock_only = true,
+	.xk_setup = setup,
+	.xk_check = check,
+};
+
 static void
 body_mixed(struct xs_run *run, unsigned i)
 {
@@ -90,23 +97,17 @@ const struct xs_scenario xs_rw_block = {
 	.xs_name = "rw-block",
 	.xs_descr = "two writers, two readers, which block",
 	.xs_threads = 4,
-	.xs_designs = designs,
-	.xs_lock_only = true,
-	.xs_blocks = true,
-	.xs_setup = setup,
+	.xs_kind = &rws,
 	.xs_body = body_mixed,
-	.xs_check = check,
 };
 
 const struct xs_scenario xs_rw_spin = {
 	.xs_name = "rw-spin",
 	.xs_descr = "two writers, two readers, which spin",
 	.xs_threads = 4,
-	.xs_designs = designs,
-	.xs_lock_only = true,
-	.xs_setup = setup,
+	.xs_kind = &rws,
+	.xs_spins = true,
 	.xs_body = body_mixed,
-	.xs_check = check,
 };
 
 /* Two that read want to write; a third writes, and goes on reading. */
@@ -142,12 +143,8 @@ const struct xs_scenario xs_rw_change = {
 	.xs_name = "rw-change",
 	.xs_descr = "two upgrade, one downgrades",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_lock_only = true,
-	.xs_blocks = true,
-	.xs_setup = setup,
+	.xs_kind = &rws,
 	.xs_body = body_change,
-	.xs_check = check,
 };
 
 /*
@@ -175,12 +172,8 @@ const struct xs_scenario xs_rw_nest = {
 	.xs_name = "rw-nest",
 	.xs_descr = "two read two locks in either order, writers wait",
 	.xs_threads = 4,
-	.xs_designs = designs,
-	.xs_lock_only = true,
-	.xs_blocks = true,
-	.xs_setup = setup,
+	.xs_kind = &rws,
 	.xs_body = body_nest,
-	.xs_check = check,
 };
 
 static void
@@ -212,12 +205,8 @@ const struct xs_scenario xs_rw_try = {
 	.xs_name = "rw-try",
 	.xs_descr = "one writes, two try to write, then to read",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_lock_only = true,
-	.xs_blocks = true,
-	.xs_setup = setup,
+	.xs_kind = &rws,
 	.xs_body = body_try,
-	.xs_check = check,
 };
 
 static void
@@ -257,10 +246,6 @@ const struct xs_scenario xs_sx_mixed = {
 	.xs_name = "sx-mixed",
 	.xs_descr = "an sx lock shared, exclusive, up, down and recursed",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_lock_only = true,
-	.xs_blocks = true,
-	.xs_setup = setup,
+	.xs_kind = &rws,
 	.xs_body = body_sx,
-	.xs_check = check,
 };

@@ -30,6 +30,19 @@ setup(struct xs_run *run)
 	xs_enter(run, sp->sp_q, XS_VA, sp->sp_m, XS_RW, XS_W);
 }
 
+static const struct xs_kind scans = {
+	.xk_designs = designs,
+	.xk_setup = setup,
+	.xk_teardown = xs_spaces_end,
+};
+
+static const struct xs_kind tlb_scans = {
+	.xk_designs = tlb_designs,
+	.xk_unfit = xs_unfit_tlb,
+	.xk_setup = setup,
+	.xk_teardown = xs_spaces_end,
+};
+
 /* All threads but the first. */
 static void
 scan(struct xs_run *run, unsigned i)
@@ -60,10 +73,8 @@ const struct xs_scenario xs_scan_remove = {
 	.xs_descr =
 	    "pmap_remove() beside pmap_remove_write(), _ts_referenced()",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_setup = setup,
+	.xs_kind = &scans,
 	.xs_body = body_remove,
-	.xs_teardown = xs_spaces_end,
 };
 
 /* The entry of one mapping becomes that of another, in another page table. */
@@ -95,11 +106,9 @@ const struct xs_scenario xs_scan_reuse = {
 	.xs_name = "scan-reuse",
 	.xs_descr = "a pv entry is another mapping's when the scan comes back",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_setup = setup,
+	.xs_kind = &scans,
 	.xs_body = body_reuse,
 	.xs_check = check_reuse,
-	.xs_teardown = xs_spaces_end,
 };
 
 /*
@@ -125,11 +134,9 @@ const struct xs_scenario xs_scan_pmap = {
 	.xs_descr =
 	    "a pmap is another address space when the scan has its lock",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_setup = setup,
+	.xs_kind = &scans,
 	.xs_body = body_pmap,
 	.xs_check = check_reuse,
-	.xs_teardown = xs_spaces_end,
 };
 
 /* Scans that change all mappings, beside each other. */
@@ -155,10 +162,8 @@ const struct xs_scenario xs_scan_two = {
 	.xs_name = "scan-two",
 	.xs_descr = "pmap_remove_all() beside pmap_remove_write()",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_setup = setup,
+	.xs_kind = &scans,
 	.xs_body = body_two,
-	.xs_teardown = xs_spaces_end,
 };
 
 /*
@@ -168,10 +173,8 @@ const struct xs_scenario xs_scan_two = {
 static void
 setup_write(struct xs_run *run)
 {
-	struct xs_spaces *sp;
+	const struct xs_spaces *sp = run->xr_state;
 
-	setup(run);
-	sp = run->xr_state;
 	xs_launder(run, sp->sp_m);
 	pmap_activate(sp->sp_p, 1);
 }
@@ -193,9 +196,7 @@ const struct xs_scenario xs_scan_write = {
 	.xs_name = "scan-write",
 	.xs_descr = "a CPU writes while pmap_remove_write() takes the right",
 	.xs_threads = 2,
-	.xs_designs = tlb_designs,
-	.xs_unfit = xs_unfit_tlb,
+	.xs_kind = &tlb_scans,
 	.xs_setup = setup_write,
 	.xs_body = body_write,
-	.xs_teardown = xs_spaces_end,
 };

@@ -20,7 +20,7 @@
 /* The first byte of a superpage, far from the ends of directories. */
 #define XS_VA (UINT64_C(1) << 30 | UINT64_C(4) << 20)
 
-/* xs_map: room for superpages. */
+/* An xk_map: room for superpages. */
 #define XS_MAP_8MB "0-800000 usable 0\n"
 
 /* Pages are wired, and managed unless said otherwise. */
@@ -55,9 +55,9 @@ struct xs_spaces {
 	xs_flag sp_flag;        /* what threads tell each other */
 };
 
-/* For xs_setup(): the state, of size bytes, with empty spaces and no pages. */
+/* For a set-up: the state, of size bytes, with empty spaces and no pages. */
 void *xs_spaces_alloc(struct xs_run *run, size_t size);
-/* An xs_teardown(): the spaces end, on whatever CPUs, and the pages are freed. */
+/* An xk_teardown(): the spaces end, on whatever CPUs, and the pages are freed. */
 void xs_spaces_end(struct xs_run *run);
 
 /* pmap_enter() of 4 KB that succeeds. */
@@ -77,10 +77,10 @@ void xs_freeze(struct xs_run *run, struct vm_page *m);
 void xs_unmap(struct xs_run *run, struct vm_page *m);
 /* Asks in the page daemon's order. */
 bool xs_is_dirty(struct xs_run *run, struct vm_page *m);
-/* For xs_setup(): as if it had just been written out. */
+/* For a set-up: as if it had just been written out. */
 void xs_launder(struct xs_run *run, struct vm_page *m);
 
-/* xs_unfit(): a design without TLBs. */
+/* An xk_unfit(): a design without TLBs. */
 const char *xs_unfit_tlb(const struct design *d);
 
 #endif /* WORKLOAD_XS_SPACE_H */

@@ -20,20 +20,33 @@ static const char *const tlb_designs[] = { "sparse/gen2+tlb=adversarial",
 #define SEEN 7
 #define USED 9
 
-static struct xs_spaces *
-build(struct xs_run *run)
+static void
+setup(struct xs_run *run)
 {
 	struct xs_spaces *sp = xs_spaces_alloc(run, sizeof(*sp));
 
 	sp->sp_run = xs_pages(run, VM_LEVEL_0_ORDER);
-	return (sp);
 }
+
+static const struct xs_kind supers = {
+	.xk_designs = designs,
+	.xk_map = XS_MAP_8MB,
+	.xk_setup = setup,
+	.xk_teardown = xs_spaces_end,
+};
+
+static const struct xs_kind tlb_supers = {
+	.xk_designs = tlb_designs,
+	.xk_map = XS_MAP_8MB,
+	.xk_setup = setup,
+	.xk_teardown = xs_spaces_end,
+};
 
 /* One page is missing: that it is a superpage. */
 static void
 setup_promote(struct xs_run *run)
 {
-	struct xs_spaces *sp = build(run);
+	const struct xs_spaces *sp = run->xr_state;
 
 	xs_fill(run, sp->sp_p, XS_VA, sp->sp_run, XS_RW);
 	xs_enter(run, sp->sp_q, VA_OF(SEEN), &sp->sp_run[SEEN], XS_RW, XS_RW);
@@ -43,7 +56,7 @@ setup_promote(struct xs_run *run)
 static void
 setup_demote(struct xs_run *run)
 {
-	struct xs_spaces *sp = build(run);
+	const struct xs_spaces *sp = run->xr_state;
 
 	xs_enter_super(run, sp->sp_p, XS_VA, sp->sp_run, XS_RW);
 	xs_enter_super(run, sp->sp_q, XS_VA, sp->sp_run, XS_RW);
@@ -121,12 +134,10 @@ const struct xs_scenario xs_promote_look = {
 	.xs_name = "promote-look",
 	.xs_descr = "pages are looked up while they become a superpage",
 	.xs_threads = 3,
-	.xs_designs = tlb_designs,
-	.xs_map = XS_MAP_8MB,
+	.xs_kind = &tlb_supers,
 	.xs_setup = setup_promote,
 	.xs_body = body_promote_look,
 	.xs_check = check_promoted,
-	.xs_teardown = xs_spaces_end,
 };
 
 static void
@@ -155,12 +166,10 @@ const struct xs_scenario xs_promote_scan = {
 	.xs_name = "promote-scan",
 	.xs_descr = "pmap_remove_write() of a page that is promoted",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_map = XS_MAP_8MB,
+	.xs_kind = &supers,
 	.xs_setup = setup_promote,
 	.xs_body = body_promote_scan,
 	.xs_check = check_clean,
-	.xs_teardown = xs_spaces_end,
 };
 
 static void
@@ -180,12 +189,10 @@ const struct xs_scenario xs_demote_scan = {
 	.xs_name = "demote-scan",
 	.xs_descr = "two split a superpage for different pages of it",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_map = XS_MAP_8MB,
+	.xs_kind = &supers,
 	.xs_setup = setup_demote,
 	.xs_body = body_demote_scan,
 	.xs_check = check_clean,
-	.xs_teardown = xs_spaces_end,
 };
 
 static void
@@ -193,22 +200,19 @@ body_demote_look(struct xs_run *run, unsigned i)
 {
 	struct xs_spaces *sp = run->xr_state;
 
-	if (i == 0) {
+	if (i == 0)
 		pmap_protect(sp->sp_p, XS_VA, VA_OF(1), XS_R);
-	} else if (i == 1) {
+	else if (i == 1)
 		look(run, SEEN);
-	} else {
+	else
 		use(run, i);
-	}
 }
 
 const struct xs_scenario xs_demote_look = {
 	.xs_name = "demote-look",
 	.xs_descr = "pages are looked up while their superpage is split",
 	.xs_threads = 3,
-	.xs_designs = tlb_designs,
-	.xs_map = XS_MAP_8MB,
+	.xs_kind = &tlb_supers,
 	.xs_setup = setup_demote,
 	.xs_body = body_demote_look,
-	.xs_teardown = xs_spaces_end,
 };

@@ -23,6 +23,13 @@ setup(struct xs_run *run)
 	xs_touch(run, 1, XS_VA, XS_R);
 }
 
+static const struct xs_kind tlbs = {
+	.xk_designs = designs,
+	.xk_unfit = xs_unfit_tlb,
+	.xk_setup = setup,
+	.xk_teardown = xs_spaces_end,
+};
+
 /* A CPU leaves the pmap, and loads it again, while it is told to forget. */
 static void
 body_load(struct xs_run *run, unsigned i)
@@ -55,12 +62,9 @@ const struct xs_scenario xs_tlb_load = {
 	.xs_name = "tlb-load",
 	.xs_descr = "a CPU loads a pmap while another invalidates",
 	.xs_threads = 2,
-	.xs_designs = designs,
-	.xs_unfit = xs_unfit_tlb,
-	.xs_setup = setup,
+	.xs_kind = &tlbs,
 	.xs_body = body_load,
 	.xs_check = check_load,
-	.xs_teardown = xs_spaces_end,
 };
 
 /* The frame is another's at once: LIFO. */
@@ -84,21 +88,16 @@ const struct xs_scenario xs_tlb_reuse = {
 	.xs_name = "tlb-reuse",
 	.xs_descr = "a frame is used again while a CPU uses its old mapping",
 	.xs_threads = 2,
-	.xs_designs = designs,
-	.xs_unfit = xs_unfit_tlb,
-	.xs_setup = setup,
+	.xs_kind = &tlbs,
 	.xs_body = body_reuse,
-	.xs_teardown = xs_spaces_end,
 };
 
 /* Written, or not: nothing between. */
 static void
 setup_clean(struct xs_run *run)
 {
-	struct xs_spaces *sp;
+	const struct xs_spaces *sp = run->xr_state;
 
-	setup(run);
-	sp = run->xr_state;
 	xs_launder(run, sp->sp_m);
 }
 
@@ -118,11 +117,9 @@ const struct xs_scenario xs_tlb_protect = {
 	.xs_name = "tlb-protect",
 	.xs_descr = "a CPU writes while pmap_protect() takes the right",
 	.xs_threads = 2,
-	.xs_designs = designs,
-	.xs_unfit = xs_unfit_tlb,
+	.xs_kind = &tlbs,
 	.xs_setup = setup_clean,
 	.xs_body = body_protect,
-	.xs_teardown = xs_spaces_end,
 };
 
 static void
@@ -136,14 +133,19 @@ body_dirty(struct xs_run *run, unsigned i)
 		xs_fail(run, "a written page looks clean");
 }
 
+/* It means something without TLBs, too. */
+static const struct xs_kind any = {
+	.xk_designs = designs,
+	.xk_setup = setup,
+	.xk_teardown = xs_spaces_end,
+};
+
 /* So that the mapping alone knows that the page was written. */
 static void
 setup_dirty(struct xs_run *run)
 {
-	struct xs_spaces *sp;
+	const struct xs_spaces *sp = run->xr_state;
 
-	setup(run);
-	sp = run->xr_state;
 	/* Relaxed: nobody else looks. */
 	atomic_store_explicit(&sp->sp_m->dirty, 0, memory_order_relaxed);
 }
@@ -152,10 +154,9 @@ const struct xs_scenario xs_tlb_dirty = {
 	.xs_name = "tlb-dirty",
 	.xs_descr = "is a page modified whose mapping is removed?",
 	.xs_threads = 2,
-	.xs_designs = designs,
+	.xs_kind = &any,
 	.xs_setup = setup_dirty,
 	.xs_body = body_dirty,
-	.xs_teardown = xs_spaces_end,
 };
 
 /*
@@ -181,9 +182,6 @@ const struct xs_scenario xs_tlb_table = {
 	.xs_name = "tlb-table",
 	.xs_descr = "a page table is freed while a CPU walks it",
 	.xs_threads = 3,
-	.xs_designs = designs,
-	.xs_unfit = xs_unfit_tlb,
-	.xs_setup = setup,
+	.xs_kind = &tlbs,
 	.xs_body = body_table,
-	.xs_teardown = xs_spaces_end,
 };

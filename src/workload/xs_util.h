@@ -63,7 +63,7 @@ struct xs_locks {
 	xs_flag ls_flag[XS_NLOCKS];
 };
 
-/* An xs_setup(): they are the scenario's state. */
+/* An xk_setup(): they are the scenario's state. */
 void xs_locks_setup(struct xs_run *run);
 
 /* Yield until thread i waits for a lock. */
