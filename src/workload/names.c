@@ -47,6 +47,22 @@ names_add_one(struct names *names, const void *p, size_t size, const char *what,
 	names_add(names, &nr);
 }
 
+void
+names_add_row(struct names *names, const void *p, size_t n, size_t stride,
+    const char *what, const struct name_field *fields)
+{
+	const struct name_range nr = {
+		.nr_base = (uintptr_t)p,
+		.nr_size = n * stride,
+		.nr_what = what,
+		.nr_row = true,
+		.nr_stride = stride,
+		.nr_fields = fields,
+	};
+
+	names_add(names, &nr);
+}
+
 static int
 compare_ranges(const void *ap, const void *bp)
 {

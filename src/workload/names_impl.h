@@ -67,6 +67,9 @@ void names_add(struct names *names, const struct name_range *nr);
 /* One structure; number < 0: the only one. */
 void names_add_one(struct names *names, const void *p, size_t size,
     const char *what, int64_t number, const struct name_field *fields);
+/* n of them, numbered from 0. */
+void names_add_row(struct names *names, const void *p, size_t n, size_t stride,
+    const char *what, const struct name_field *fields);
 void
 name_set_field(struct name *n, const struct name_field *fields, size_t off);
 

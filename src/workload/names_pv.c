@@ -55,22 +55,6 @@ add_headers(struct names *names, const void *base, uint64_t n, uint64_t first)
 	names_add(names, &nr);
 }
 
-static void
-add_array(struct names *names, const void *base, uint64_t n, size_t stride,
-    const char *what, const struct name_field *fields)
-{
-	const struct name_range nr = {
-		.nr_base = (uintptr_t)base,
-		.nr_size = n * stride,
-		.nr_what = what,
-		.nr_row = true,
-		.nr_stride = stride,
-		.nr_fields = fields,
-	};
-
-	names_add(names, &nr);
-}
-
 static uint64_t
 nsuperpages(const struct pv_table *pvt)
 {
@@ -80,11 +64,11 @@ nsuperpages(const struct pv_table *pvt)
 static void
 walk_hashed(struct names *names, const struct pv_table *pvt)
 {
-	add_array(names, pvt->pvt_base, pvt->pvt_nlocks, pvt->pvt_stride,
+	names_add_row(names, pvt->pvt_base, pvt->pvt_nlocks, pvt->pvt_stride,
 	    "pv_list_lock", NULL);
-	add_array(names, pvt->pvt_mds, nsuperpages(pvt),
+	names_add_row(names, pvt->pvt_mds, nsuperpages(pvt),
 	    sizeof(pvt->pvt_mds[0]), "pv_table", md_fields);
-	add_array(names, (const void *)(uintptr_t)pvt->pvt_invl,
+	names_add_row(names, (const void *)(uintptr_t)pvt->pvt_invl,
 	    pvt->pvt_nlocks, sizeof(pvt->pvt_invl[0]), "pv_invl_gen", NULL);
 }
 
@@ -104,7 +88,7 @@ walk_ptrarray(struct names *names, const struct pv_table *pvt)
 		if (base != NULL)
 			add_headers(names, base, n, i);
 	}
-	add_array(names, pvt->pvt_ptrs, end, sizeof(pvt->pvt_ptrs[0]),
+	names_add_row(names, pvt->pvt_ptrs, end, sizeof(pvt->pvt_ptrs[0]),
 	    "pv header pointer", NULL);
 }
 

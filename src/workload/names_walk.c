@@ -216,22 +216,6 @@ static const struct name_field worker_fields[] = {
 };
 
 static void
-add_row(struct names *names, const void *p, size_t n, size_t stride,
-    const char *what, const struct name_field *fields)
-{
-	const struct name_range nr = {
-		.nr_base = (uintptr_t)p,
-		.nr_size = n * stride,
-		.nr_what = what,
-		.nr_row = true,
-		.nr_stride = stride,
-		.nr_fields = fields,
-	};
-
-	names_add(names, &nr);
-}
-
-static void
 walk_thread(struct thread *td, void *arg)
 {
 	struct names *names = arg;
@@ -252,8 +236,8 @@ walk_locks(struct names *names, const struct sim *sim)
 	struct lock_env *le = sim->sim_locks;
 	const struct turnstile *ts;
 
-	add_row(names, le->le_chains, TC_TABLESIZE, sizeof(le->le_chains[0]),
-	    "turnstile chain", chain_fields);
+	names_add_row(names, le->le_chains, TC_TABLESIZE,
+	    sizeof(le->le_chains[0]), "turnstile chain", chain_fields);
 	for (int64_t i = 0; i < TC_TABLESIZE; i++) {
 		for (ts = le->le_chains[i].tc_turnstiles; ts != NULL;
 		     ts = ts->ts_next)
@@ -270,11 +254,12 @@ walk_reservations(struct names *names, const struct vm_phys *vp)
 {
 	const struct vm_reserv_state *rvs = vp->vp_reservs;
 
-	add_row(names, vp->vp_reserv, rvs->rvs_count, sizeof(vp->vp_reserv[0]),
-	    "vm_reserv", reserv_fields);
-	add_row(names, rvs->rvs_domains, MAXMEMDOM, sizeof(rvs->rvs_domains[0]),
-	    "vm_reserv_domain", reserv_domain_fields);
-	add_row(names, rvs->rvs_obj_locks, RESERV_OBJ_LOCKS,
+	names_add_row(names, vp->vp_reserv, rvs->rvs_count,
+	    sizeof(vp->vp_reserv[0]), "vm_reserv", reserv_fields);
+	names_add_row(names, rvs->rvs_domains, MAXMEMDOM,
+	    sizeof(rvs->rvs_domains[0]), "vm_reserv_domain",
+	    reserv_domain_fields);
+	names_add_row(names, rvs->rvs_obj_locks, RESERV_OBJ_LOCKS,
 	    sizeof(rvs->rvs_obj_locks[0]), "vm_reserv_object_lock", NULL);
 	names_add_one(names, rvs->rvs_used, (rvs->rvs_count + 63) / 64 * 8,
 	    "rvs_used", -1, NULL);
@@ -351,7 +336,7 @@ walk_pmaps(struct names *names)
 	names_add_one(
 	    names, m->ma_di, sizeof(*m->ma_di), "pmap_di", -1, di_fields);
 	if (m->ma_mmu != NULL)
-		add_row(names, m->ma_mmu->mu_cpus, m->ma_mmu->mu_ncpus,
+		names_add_row(names, m->ma_mmu->mu_cpus, m->ma_mmu->mu_ncpus,
 		    sizeof(m->ma_mmu->mu_cpus[0]), "mmu_cpu", cpu_fields);
 }
 
@@ -361,12 +346,12 @@ walk_run(struct names *names, const struct wl_run *run)
 	const struct wl_object *wlo;
 	int64_t i = 0;
 
-	add_row(names, run->wlr_threads, run->wlr_config->wc_threads,
+	names_add_row(names, run->wlr_threads, run->wlr_config->wc_threads,
 	    sizeof(run->wlr_threads[0]), "worker", worker_fields);
 	TAILQ_FOREACH (wlo, &run->wlr_objects, wlo_link) {
 		names_add_one(names, wlo->wlo_object, sizeof(*wlo->wlo_object),
 		    "object", i, object_fields);
-		add_row(names, wlo->wlo_pages, wlo->wlo_npages,
+		names_add_row(names, wlo->wlo_pages, wlo->wlo_npages,
 		    sizeof(wlo->wlo_pages[0]), "page list of an object", NULL);
 		i++;
 	}
