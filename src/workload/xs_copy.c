@@ -22,8 +22,6 @@ setup(struct xs_run *run)
 	struct copy *co = xs_spaces_alloc(run, sizeof(*co));
 	struct xs_spaces *sp = &co->co_spaces;
 
-	sp->sp_m = xs_pages(run, 0);
-	sp->sp_n = xs_pages(run, 0);
 	co->co_new = xs_pages(run, 0);
 	xs_enter(run, sp->sp_p, XS_VA, sp->sp_m, XS_RW, XS_W);
 	xs_enter(run, sp->sp_q, XS_VA + NBPDR, sp->sp_n, XS_R, XS_R);

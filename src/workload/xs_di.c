@@ -131,7 +131,6 @@ setup(struct xs_run *run)
 {
 	struct xs_spaces *sp = xs_spaces_alloc(run, sizeof(*sp));
 
-	sp->sp_m = xs_pages(run, 0);
 	sp->sp_run = xs_pages(run, VM_LEVEL_0_ORDER);
 	xs_enter(run, sp->sp_p, XS_VA, sp->sp_m, XS_RW, XS_W);
 	xs_enter(run, sp->sp_p, VA2, &sp->sp_run[3], XS_RW, XS_W);

@@ -15,25 +15,16 @@ static const char *const tlb_designs[] = { "sparse/gen2+tlb=assoc",
 
 #define NCPUS 3
 
-static void
-setup(struct xs_run *run)
-{
-	struct xs_spaces *sp = xs_spaces_alloc(run, sizeof(*sp));
-
-	sp->sp_m = xs_pages(run, 0);
-	sp->sp_n = xs_pages(run, 0);
-}
-
 static const struct xs_kind enters = {
 	.xk_designs = designs,
-	.xk_setup = setup,
+	.xk_setup = xs_spaces_setup,
 	.xk_teardown = xs_spaces_end,
 };
 
 static const struct xs_kind tlb_enters = {
 	.xk_designs = tlb_designs,
 	.xk_unfit = xs_unfit_tlb,
-	.xk_setup = setup,
+	.xk_setup = xs_spaces_setup,
 	.xk_teardown = xs_spaces_end,
 };
 
@@ -121,7 +112,7 @@ const struct xs_scenario xs_enter_replace = {
 
 struct claim {
 	struct xs_spaces cl_spaces;
-	struct vm_object *cl_object; /* it has sp_m */
+	struct vm_object *cl_object; /* sp_m is its page */
 };
 
 /*
@@ -135,6 +126,7 @@ setup_claim(struct xs_run *run)
 	struct claim *cl = xs_spaces_alloc(run, sizeof(*cl));
 	struct xs_spaces *sp = &cl->cl_spaces;
 
+	xs_page_drop(run, &sp->sp_m);
 	cl->cl_object = xs_object(run, 1, VM_OBJECT_SMALL);
 	sp->sp_m = cl->cl_object->memq_first;
 	pmap_activate(sp->sp_p, 2);

@@ -20,8 +20,6 @@ setup(struct xs_run *run)
 {
 	struct xs_spaces *sp = xs_spaces_alloc(run, sizeof(*sp));
 
-	sp->sp_m = xs_pages(run, 0);
-	sp->sp_n = xs_pages(run, 0);
 	xs_enter(run, sp->sp_p, XS_VA, sp->sp_m, XS_RW, XS_W);
 	xs_enter(run, sp->sp_p, VA2, sp->sp_n, XS_R, XS_R);
 	xs_enter(run, sp->sp_q, XS_VA, sp->sp_m, XS_R, XS_R);

@@ -83,8 +83,16 @@ xs_spaces_alloc(struct xs_run *run, size_t size)
 
 	sp->sp_p = xs_pmap(run);
 	sp->sp_q = xs_pmap(run);
+	sp->sp_m = xs_pages(run, 0);
+	sp->sp_n = xs_pages(run, 0);
 	run->xr_state = sp;
 	return (sp);
+}
+
+void
+xs_spaces_setup(struct xs_run *run)
+{
+	(void)xs_spaces_alloc(run, sizeof(struct xs_spaces));
 }
 
 void
@@ -98,8 +106,7 @@ xs_spaces_end(struct xs_run *run)
 	xs_pmap_end(sp->sp_q);
 	if (sp->sp_m != NULL)
 		xs_pages_free(run, sp->sp_m, 0);
-	if (sp->sp_n != NULL)
-		xs_pages_free(run, sp->sp_n, 0);
+	xs_pages_free(run, sp->sp_n, 0);
 	if (sp->sp_run != NULL)
 		xs_pages_free(run, sp->sp_run, VM_LEVEL_0_ORDER);
 }

@@ -26,7 +26,7 @@
 /* Pages are wired, and managed unless said otherwise. */
 struct vm_page *xs_pages(struct xs_run *run, int order);
 void xs_pages_free(struct xs_run *run, struct vm_page *m, int order);
-/* Free one page, and forget it. */
+/* Free one page; no pointer is left. */
 void xs_page_drop(struct xs_run *run, struct vm_page **mp);
 /* Free a run of pages at once, if there is one. */
 void xs_pages_try(struct xs_run *run, int order);
@@ -42,21 +42,23 @@ void xs_pmap_renew(struct xs_run *run, struct pmap **pmapp);
 void xs_pmap_end(struct pmap *pmap);
 
 /*
- * Two address spaces, and pages for them: the state of a scenario, or what its
- * state begins with.
+ * Two address spaces, and pages to map in them: the state of a scenario, or what
+ * its state begins with.
  */
 struct xs_spaces {
 	struct pmap *sp_p;
 	struct pmap *sp_q;
-	/* NULL: none, or freed. */
+	/* NULL: freed. */
 	struct vm_page *sp_m;
 	struct vm_page *sp_n;
-	struct vm_page *sp_run; /* 2 MB */
+	struct vm_page *sp_run; /* 2 MB; NULL: none */
 	xs_flag sp_flag;        /* what threads tell each other */
 };
 
-/* For a set-up: the state, of size bytes, with empty spaces and no pages. */
+/* For a set-up: the state, of size bytes, with nothing mapped, and no run. */
 void *xs_spaces_alloc(struct xs_run *run, size_t size);
+/* An xk_setup(): there is no more than that. */
+void xs_spaces_setup(struct xs_run *run);
 /* An xk_teardown(): the spaces end, on whatever CPUs, and the pages are freed. */
 void xs_spaces_end(struct xs_run *run);
 

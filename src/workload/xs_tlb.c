@@ -17,7 +17,6 @@ setup(struct xs_run *run)
 {
 	struct xs_spaces *sp = xs_spaces_alloc(run, sizeof(*sp));
 
-	sp->sp_m = xs_pages(run, 0);
 	xs_enter(run, sp->sp_p, XS_VA, sp->sp_m, XS_RW, XS_W);
 	pmap_activate(sp->sp_p, 1);
 	xs_touch(run, 1, XS_VA, XS_R);
