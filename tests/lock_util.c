@@ -17,6 +17,7 @@
 #include "kern/sanitizer.h"
 #include "lock/leaf_lock.h"
 #include "lock/lock_profile.h"
+#include "panic_util.h"
 
 /* How long what must happen may take. */
 #define PATIENCE_NS UINT64_C(20000000000)
@@ -221,12 +222,6 @@ lt_await_blocked(struct lt_thread *lth, const void *key)
 			return;
 		(void)sched_yield();
 	}
-}
-
-static void
-panic_as_assertion(const char *file, int line, const char *msg)
-{
-	mock_assert(0, msg, file, line);
 }
 
 void

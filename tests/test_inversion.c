@@ -25,6 +25,7 @@
 
 #include <cmocka.h>
 
+#include "flag.h"
 #include "kern/sanitizer.h"
 #include "lock_util.h"
 #include "pmapsim/pv_lock.h"
@@ -64,23 +65,8 @@ become_urgent(struct inversion *in, int priority)
 	if (sched_setscheduler(0, SCHED_FIFO, &sp) == 0 &&
 	    sched_setaffinity(0, sizeof(set), &set) == 0)
 		return (true);
-	/* Release: as the others below, pairs with get(). */
-	atomic_store_explicit(&in->in_refused, true, memory_order_release);
+	flag_set(&in->in_refused);
 	return (false);
-}
-
-static bool
-get(_Atomic bool *flag)
-{
-	/* Acquire: pairs with set(). */
-	return (atomic_load_explicit(flag, memory_order_acquire));
-}
-
-static void
-set(_Atomic bool *flag)
-{
-	/* Release: pairs with get(). */
-	atomic_store_explicit(flag, true, memory_order_release);
 }
 
 static void
@@ -112,7 +98,7 @@ low(void *arg, unsigned i)
 		/* Acquire: pairs with high(). */
 		high = atomic_load_explicit(&in->in_high, memory_order_acquire);
 		/* Relaxed: only whether it waits. */
-	} while (!get(&in->in_mid_done) &&
+	} while (!flag_get(&in->in_mid_done) &&
 	    (high == NULL ||
 		atomic_load_explicit(
 		    &high->td_blocked_on, memory_order_relaxed) == NULL));
@@ -142,10 +128,10 @@ mid(void *arg, unsigned i)
 	(void)i;
 	if (!become_urgent(in, 20))
 		return;
-	set(&in->in_mid_runs);
-	for (uint64_t k = 0; k < MID_WORK && !get(&in->in_high_done); k++)
+	flag_set(&in->in_mid_runs);
+	for (uint64_t k = 0; k < MID_WORK && !flag_get(&in->in_high_done); k++)
 		continue;
-	set(&in->in_mid_done);
+	flag_set(&in->in_mid_done);
 }
 
 static void
@@ -159,8 +145,8 @@ high(void *arg, unsigned i)
 	/* Release: low looks into it. */
 	atomic_store_explicit(&in->in_high, curthread(), memory_order_release);
 	take(in, in->in_links - 1);
-	in->in_inverted = get(&in->in_mid_done);
-	set(&in->in_high_done);
+	in->in_inverted = flag_get(&in->in_mid_done);
+	flag_set(&in->in_high_done);
 	drop(in, in->in_links - 1);
 }
 
@@ -170,9 +156,9 @@ await_ready(struct inversion *in, unsigned n)
 {
 	/* Acquire: pairs with low() and middle_link(). */
 	while (atomic_load_explicit(&in->in_ready, memory_order_acquire) < n &&
-	    !get(&in->in_refused))
+	    !flag_get(&in->in_refused))
 		(void)sched_yield();
-	if (n > 1 && !get(&in->in_refused))
+	if (n > 1 && !flag_get(&in->in_refused))
 		lt_await_blocked(&in->in_lth[n - 1], in->in_word[n - 2]);
 }
 
@@ -197,12 +183,12 @@ inverted(const char *bottom, const char *above, unsigned links)
 		await_ready(&in, i + 1);
 	}
 	lt_start(&lt, &in.in_lth[n++], PRI_DEFAULT, mid, &in, 0);
-	while (!get(&in.in_mid_runs) && !get(&in.in_refused))
+	while (!flag_get(&in.in_mid_runs) && !flag_get(&in.in_refused))
 		(void)sched_yield();
 	lt_start(&lt, &in.in_lth[n++], PRI_DEFAULT, high, &in, 0);
 	for (unsigned i = 0; i < n; i++)
 		lt_join(&in.in_lth[i]);
-	assert_false(get(&in.in_refused));
+	assert_false(flag_get(&in.in_refused));
 	return (in.in_inverted);
 }
 

@@ -18,6 +18,7 @@
 #include "kern/kassert.h"
 #include "kern/kmem.h"
 #include "kern/kmem_impl.h"
+#include "panic_util.h"
 
 /* A virtual machine has one host thread. */
 #ifdef PMAPSIM_VIRTUAL
@@ -31,12 +32,6 @@
 #define NROUNDS  4000
 
 static struct kmem *km;
-
-static void
-panic_to_cmocka(const char *file, int line, const char *msg)
-{
-	mock_assert(0, msg, file, line);
-}
 
 static int
 setup(void **state)
@@ -605,6 +600,6 @@ main(void)
 		    threads_share_a_kmem, setup, teardown),
 	};
 
-	panic_handler = panic_to_cmocka;
+	panic_handler = panic_as_assertion;
 	return (cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "flag.h"
 #include "lock/held.h"
 #include "lock/leaf_lock.h"
 #include "lock/mtx.h"
@@ -65,29 +66,15 @@ teardown(void **state)
 	return (0);
 }
 
-static bool
-get(_Atomic bool *flag)
-{
-	/* Acquire: pairs with set(). */
-	return (atomic_load_explicit(flag, memory_order_acquire));
-}
-
-static void
-set(_Atomic bool *flag)
-{
-	/* Release: pairs with get(). */
-	atomic_store_explicit(flag, true, memory_order_release);
-}
-
 /* True when it is set; false when it takes too long. */
 static bool
 await(_Atomic bool *flag)
 {
 	uint64_t end = sim_real_ops.so_clock_ns(lt.lt_sim) + PATIENCE_NS;
 
-	while (!get(flag) && sim_real_ops.so_clock_ns(lt.lt_sim) < end)
+	while (!flag_get(flag) && sim_real_ops.so_clock_ns(lt.lt_sim) < end)
 		(void)sched_yield();
-	return (get(flag));
+	return (flag_get(flag));
 }
 
 /* Waits for the word. */
@@ -115,7 +102,7 @@ want_mtx(void *arg, unsigned i)
 	(void)arg;
 	(void)i;
 	mtx_lock(&sc.sc_mtx);
-	set(&sc.sc_done);
+	flag_set(&sc.sc_done);
 	mtx_unlock(&sc.sc_mtx);
 }
 
@@ -126,7 +113,7 @@ be_suspect(void)
 	const void *_Atomic *slot = held_slot(curthread());
 
 	held_publish(slot, &sc.sc_word);
-	while (!get(&sc.sc_clear))
+	while (!flag_get(&sc.sc_clear))
 		(void)sched_yield();
 	held_clear(slot);
 }
@@ -147,7 +134,7 @@ suspect_that_leaves(void *arg, unsigned i)
 	(void)i;
 	be_suspect();
 	turnstile_leave(curthread());
-	while (!get(&sc.sc_done))
+	while (!flag_get(&sc.sc_done))
 		(void)sched_yield();
 }
 
@@ -164,7 +151,7 @@ suspect_that_stays(void *arg, unsigned i)
 	(void)arg;
 	(void)i;
 	be_suspect();
-	while (!get(&sc.sc_done))
+	while (!flag_get(&sc.sc_done))
 		(void)sched_yield();
 }
 
@@ -195,7 +182,7 @@ keep_loan_to_suspect(struct thread *td, const struct thread *to, bool timed)
 {
 	if (td == lt_td(&sc.sc_suspect)) {
 		/* Relaxed: a count. */
-		if (get(&sc.sc_lent) &&
+		if (flag_get(&sc.sc_lent) &&
 		    atomic_fetch_add_explicit(
 			&sc.sc_refused, 1, memory_order_relaxed) == 0)
 			return (EDEADLK);
@@ -205,7 +192,7 @@ keep_loan_to_suspect(struct thread *td, const struct thread *to, bool timed)
 		return (STAGE_REAL);
 	if (to != lt_td(&sc.sc_suspect))
 		return (ETIMEDOUT);
-	set(&sc.sc_lent);
+	flag_set(&sc.sc_lent);
 	return (STAGE_REAL);
 }
 
@@ -219,7 +206,7 @@ a_loan_to_a_suspect_is_no_deadlock(void **state)
 	lt_start(&lt, &sc.sc_waiter, 100, want_word_holding, NULL, 0);
 	assert_true(await(&sc.sc_lent));
 	/* Now the suspect wants what the waiter has, and lends to it. */
-	set(&sc.sc_clear);
+	flag_set(&sc.sc_clear);
 	lt_await_blocked(&sc.sc_suspect, &sc.sc_mtx.mtx_lock);
 	assert_int_equal(lt_await_pri(lt_td(&sc.sc_waiter), 10), 10);
 	assert_int_equal(lt_await_pri(lt.lt_td, 10), 10);
@@ -241,11 +228,11 @@ a_suspect_that_leaves_returns_what_it_was_lent(void **state)
 	start_suspect(suspect_that_leaves, PRI_DEFAULT);
 	lt_start(&lt, &sc.sc_waiter, 10, want_word, NULL, 0);
 	assert_true(await(&sc.sc_lent));
-	set(&sc.sc_clear);
+	flag_set(&sc.sc_clear);
 	/* The waiter is awake again, and lends to who has the word. */
 	assert_int_equal(lt_await_pri(lt.lt_td, 10), 10);
 	gen2->plo_unlock(&sc.sc_word, true);
-	set(&sc.sc_done);
+	flag_set(&sc.sc_done);
 	lt_join(&sc.sc_waiter);
 	lt_join(&sc.sc_suspect);
 	assert_int_equal(lt_pri(lt.lt_td), PRI_DEFAULT);
@@ -262,7 +249,7 @@ suspect_dies(struct thread *td, const struct thread *to, bool timed)
 		return (ETIMEDOUT);
 	/* Relaxed: a count. */
 	atomic_fetch_add_explicit(&sc.sc_died, 1, memory_order_relaxed);
-	set(&sc.sc_lent);
+	flag_set(&sc.sc_lent);
 	return (ESRCH);
 }
 
@@ -275,7 +262,7 @@ a_suspect_that_dies_holds_nobody_up(void **state)
 	start_suspect(suspect_that_ends, PRI_DEFAULT);
 	lt_start(&lt, &sc.sc_waiter, 10, want_word, NULL, 0);
 	assert_true(await(&sc.sc_lent));
-	set(&sc.sc_clear);
+	flag_set(&sc.sc_clear);
 	lt_join(&sc.sc_suspect);
 	assert_int_equal(lt_await_pri(lt.lt_td, 10), 10);
 	gen2->plo_unlock(&sc.sc_word, true);
@@ -313,7 +300,7 @@ a_loan_is_passed_on_to_suspects_in_turn(void **state)
 	assert_int_equal(lt_await_pri(lt.lt_td, 10), 10);
 	assert_int_equal(lt_await_pri(suspect, 10), 10);
 	assert_int_equal(lt_await_pri(lt.lt_td, 10), 10);
-	set(&sc.sc_clear);
+	flag_set(&sc.sc_clear);
 	/* And then the owner, and it keeps it. */
 	while (held_find(suspect, &sc.sc_word) != NULL)
 		(void)sched_yield();

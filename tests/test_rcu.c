@@ -13,6 +13,7 @@
 
 #include "kern/kassert.h"
 #include "kern/rcu.h"
+#include "panic_util.h"
 
 #define NREADERS 4
 #define NUPDATES 500
@@ -29,12 +30,6 @@ struct pair {
 static struct pair pairs[2];
 static struct pair *_Atomic published;
 static atomic_bool finished;
-
-static void
-panic_to_cmocka(const char *file, int line, const char *msg)
-{
-	mock_assert(0, msg, file, line);
-}
 
 static void *
 read_pairs(void *arg)
@@ -232,6 +227,6 @@ main(void)
 		cmocka_unit_test(futex_wake_wakes_all_it_is_asked_to),
 	};
 
-	panic_handler = panic_to_cmocka;
+	panic_handler = panic_as_assertion;
 	return (cmocka_run_group_tests(tests, NULL, NULL));
 }

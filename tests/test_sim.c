@@ -15,6 +15,7 @@
 
 #include "kern/kassert.h"
 #include "kern/rcu.h"
+#include "panic_util.h"
 #include "sim/pin.h"
 #include "sim/sim.h"
 
@@ -23,12 +24,6 @@
 
 static struct kmem *km;
 static struct sim *sim;
-
-static void
-panic_to_cmocka(const char *file, int line, const char *msg)
-{
-	mock_assert(0, msg, file, line);
-}
 
 static int
 setup(void **state)
@@ -677,6 +672,6 @@ main(void)
 		TEST(more_cpus_than_the_host_has_is_noted),
 	};
 
-	panic_handler = panic_to_cmocka;
+	panic_handler = panic_as_assertion;
 	return (cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -18,33 +18,13 @@
 #include <cmocka.h>
 
 #include "di_util.h"
+#include "flag.h"
 #include "tlb_scene.h"
 
 static const char *const forms[] = { "tlb=adversarial+di=lockless",
 	"tlb=adversarial+di=mutex", "tlb=assoc+ipi=mailbox",
 	"tlb=direct+pcid=off" };
 #define NFORMS (sizeof(forms) / sizeof(forms[0]))
-
-static bool
-get(const _Atomic bool *flag)
-{
-	/* Acquire: pairs with set(). */
-	return (atomic_load_explicit(flag, memory_order_acquire));
-}
-
-static void
-set(_Atomic bool *flag)
-{
-	/* Release: pairs with get(). */
-	atomic_store_explicit(flag, true, memory_order_release);
-}
-
-static void
-await(const _Atomic bool *flag)
-{
-	while (!get(flag))
-		(void)sched_yield();
-}
 
 void
 scene_begin(struct scene *s, const char *form, const char *bug)
@@ -106,12 +86,12 @@ freed_while_removed_point(struct machine *ma, enum test_point tp, void *arg)
 
 	(void)ma;
 	if (tp == TP_REMOVE_ALL) {
-		set(&s->s_looking);
-		await(&s->s_unlinked);
+		flag_set(&s->s_looking);
+		flag_await(&s->s_unlinked);
 	} else if ((tp == TP_REMOVE_UNLOCKED || tp == TP_REMOVE_FLUSH) &&
-	    !get(&s->s_unlinked)) {
-		set(&s->s_unlinked);
-		await(&s->s_go);
+	    !flag_get(&s->s_unlinked)) {
+		flag_set(&s->s_unlinked);
+		flag_await(&s->s_go);
 	}
 }
 
@@ -122,7 +102,7 @@ free_page(void *arg)
 
 	pmap_remove_all(s->s_ma, s->s_m);
 	pu_page_free(&s->s_pu, s->s_m);
-	set(&s->s_freed);
+	flag_set(&s->s_freed);
 }
 
 static void
@@ -140,7 +120,7 @@ await_freer(struct scene *s)
 	const void *word = &s->s_ma->ma_di->di_head;
 	struct thread *td;
 
-	while (!get(&s->s_freed)) {
+	while (!flag_get(&s->s_freed)) {
 		/* Acquire: pairs with the thread's start. */
 		td = atomic_load_explicit(
 		    &s->s_freer.put_td, memory_order_acquire);
@@ -153,30 +133,44 @@ await_freer(struct scene *s)
 	}
 }
 
+/* The scene begins: a page that the watched CPU has read. */
+static void
+watch_page(struct scene *s, const char *form, const char *bug)
+{
+	scene_begin(s, form, bug);
+	s->s_m = pu_page(&s->s_pu);
+	scene_enter(s, VA, s->s_m);
+	pmap_activate(s->s_pmap, READER);
+	assert_int_equal(scene_read(s, VA), MMU_OK);
+	test_point_set(s->s_ma, freed_while_removed_point, s);
+}
+
+/* And ends: the remover flushes; both threads come to their end. */
+static uint64_t
+let_remover_go(struct scene *s, struct pu_thread *remover)
+{
+	/* The hazard: the TLB has it still, as it was not told. */
+	assert_int_equal(scene_read(s, VA), MMU_OK);
+	flag_set(&s->s_go);
+	pu_join(remover);
+	pu_join(&s->s_freer);
+	assert_int_equal(scene_read(s, VA), MMU_NOTPRESENT);
+	return (scene_end(s));
+}
+
 static uint64_t
 page_freed_while_removed(const char *form, const char *bug)
 {
 	struct pu_thread remover;
 	struct scene s;
 
-	scene_begin(&s, form, bug);
-	s.s_m = pu_page(&s.s_pu);
-	scene_enter(&s, VA, s.s_m);
-	pmap_activate(s.s_pmap, READER);
-	assert_int_equal(scene_read(&s, VA), MMU_OK);
-	test_point_set(s.s_ma, freed_while_removed_point, &s);
+	watch_page(&s, form, bug);
 	pu_start(&s.s_pu, &s.s_freer, 1, free_page, &s);
-	await(&s.s_looking);
+	flag_await(&s.s_looking);
 	pu_start(&s.s_pu, &remover, 0, remove_page, &s);
-	await(&s.s_unlinked);
+	flag_await(&s.s_unlinked);
 	await_freer(&s);
-	/* The hazard: the TLB has it still, as it was not told. */
-	assert_int_equal(scene_read(&s, VA), MMU_OK);
-	set(&s.s_go);
-	pu_join(&remover);
-	pu_join(&s.s_freer);
-	assert_int_equal(scene_read(&s, VA), MMU_NOTPRESENT);
-	return (scene_end(&s));
+	return (let_remover_go(&s, &remover));
 }
 
 /*
@@ -189,26 +183,16 @@ page_freed_under_two_blocks(const char *form, const char *bug)
 	struct pu_thread remover;
 	struct scene s;
 
-	scene_begin(&s, form, bug);
-	s.s_m = pu_page(&s.s_pu);
-	scene_enter(&s, VA, s.s_m);
-	pmap_activate(s.s_pmap, READER);
-	assert_int_equal(scene_read(&s, VA), MMU_OK);
-	test_point_set(s.s_ma, freed_while_removed_point, &s);
+	watch_page(&s, form, bug);
 	pmap_delayed_invl_start(s.s_ma);
 	pu_start(&s.s_pu, &remover, 0, remove_page, &s);
-	await(&s.s_unlinked);
+	flag_await(&s.s_unlinked);
 	/* Of another page in the region. */
 	di_mark_page(s.s_ma, s.s_m);
 	pmap_delayed_invl_finish(s.s_ma);
 	pu_start(&s.s_pu, &s.s_freer, 1, free_page, &s);
 	await_freer(&s);
-	assert_int_equal(scene_read(&s, VA), MMU_OK);
-	set(&s.s_go);
-	pu_join(&remover);
-	pu_join(&s.s_freer);
-	assert_int_equal(scene_read(&s, VA), MMU_NOTPRESENT);
-	return (scene_end(&s));
+	return (let_remover_go(&s, &remover));
 }
 
 static void
@@ -217,7 +201,7 @@ clean_page(void *arg)
 	struct scene *s = arg;
 
 	pmap_remove_write(s->s_ma, s->s_m);
-	set(&s->s_freed);
+	flag_set(&s->s_freed);
 }
 
 /*
@@ -243,13 +227,13 @@ page_cleaned_while_removed(const char *form, const char *bug)
 	    mmu_access(s.s_ma, READER, VA, VM_PROT_WRITE, NULL), MMU_OK);
 	test_point_set(s.s_ma, freed_while_removed_point, &s);
 	pu_start(&s.s_pu, &remover, 0, remove_page, &s);
-	await(&s.s_unlinked);
+	flag_await(&s.s_unlinked);
 	pu_start(&s.s_pu, &s.s_freer, 1, clean_page, &s);
 	await_freer(&s);
-	if (get(&s.s_freed) &&
+	if (flag_get(&s.s_freed) &&
 	    mmu_access(s.s_ma, READER, VA, VM_PROT_WRITE, NULL) == MMU_OK)
 		written = 1;
-	set(&s.s_go);
+	flag_set(&s.s_go);
 	pu_join(&remover);
 	pu_join(&s.s_freer);
 	assert_int_equal(pu_leaf(s.s_other, VA) & PG_RW, 0);
