@@ -36,6 +36,46 @@ close_pm(void **state)
 	return (0);
 }
 
+int
+open_locked(void **state)
+{
+	(void)state;
+	assert_int_equal(phys_open_text(&pm, LOCKED_MAP, NULL), 0);
+	vm_phys_lock(pm.pm_vp, 0);
+	return (0);
+}
+
+int
+close_locked(void **state)
+{
+	(void)state;
+	vm_phys_unlock(pm.pm_vp, 0);
+	phys_close(&pm);
+	return (0);
+}
+
+uint64_t
+free_blocks(const struct phys_machine *p, int list, int pool, int order)
+{
+	const struct vm_freelist *fl =
+	    &p->pm_vp->vp_domains[0]->vmd_lists[list];
+
+	return (fl->fl_queues[pool][order].fq_count +
+	    (order == VM_ORDER_MAX && pool == 0 ? fl->fl_pristine_count : 0));
+}
+
+vm_paddr_t
+free_head(int list, int pool, int order)
+{
+	const struct vm_page *m;
+
+	m = pm.pm_vp->vp_domains[0]
+		->vmd_lists[list]
+		.fl_queues[pool][order]
+		.fq_first;
+	return (m != NULL ? m->phys_addr : UINT64_MAX);
+}
+
 uint64_t
 accounted(int domain)
 {

@@ -72,48 +72,27 @@ look(void *arg, const struct witness_edge *we)
 }
 
 static void
-run_scenario(struct machine *m, const char *design, const char *name)
-{
-	struct workload_config wc = {
-		.wc_name = name,
-		.wc_threads = THREADS,
-		.wc_seed = seed,
-		.wc_rounds = ROUNDS,
-		.wc_params = {
-			.wp_text_copies = 2,
-			.wp_text_pages = 100,
-			.wp_anon_pages = 60,
-			.wp_range_pages = 128,
-			.wp_daemons = strcmp(name, "pageout") == 0 ? 2 : 0,
-		},
-	};
-	struct workload_result wr;
-	char err[256];
-
-	if (workload_run(m, &wc, &wr, err, sizeof(err)) != 0)
-		fail_msg("%s: %s: %s", design, name, err);
-	if (wr.wr_void[0] != '\0')
-		fail_msg("%s: %s: void: %s", design, name, wr.wr_void);
-	workload_result_free(&wr);
-}
-
-static void
 every_order_seen_is_one_of_those_given(void **state)
 {
 	struct machine_options mo = {
 		.mo_ncpus = THREADS,
 		.mo_witness = MACHINE_WITNESS_PRINT,
 	};
+	struct workload_config wc;
+	struct workload_result wr;
 	struct seen s = { 0 };
 	struct machine *m;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(designs) / sizeof(designs[0]); i++) {
+		print_message("# %s\n", designs[i]);
 		m = machine_of(map_two_domains, designs[i], &mo);
 		for (const struct workload_info *wi = workload_list();
-		     wi->wi_name != NULL; wi++)
-			run_scenario(m, designs[i], wi->wi_name);
-		print_message("# %s\n", designs[i]);
+		     wi->wi_name != NULL; wi++) {
+			wc = small_workload(wi->wi_name, THREADS, seed, ROUNDS);
+			run_workload(m, &wc, &wr);
+			workload_result_free(&wr);
+		}
 		witness_foreach_edge(m->ma_sim, look, &s);
 		assert_int_equal(witness_reports(m->ma_sim), 0);
 		machine_end(m);

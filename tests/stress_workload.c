@@ -35,30 +35,11 @@ static void
 run_scenario(const char *design, const char *name, unsigned threads)
 {
 	struct machine_options mo = { .mo_ncpus = threads, .mo_profile = true };
-	struct workload_config wc = {
-		.wc_name = name,
-		.wc_threads = threads,
-		.wc_seed = seed,
-		.wc_rounds = ROUNDS,
-		.wc_params = {
-			.wp_text_copies = 2,
-			.wp_text_pages = 100,
-			.wp_anon_pages = 60,
-			.wp_range_pages = 128,
-			.wp_daemons = threads > 1 ? 2 : 0,
-		},
-	};
+	struct workload_config wc = small_workload(name, threads, seed, ROUNDS);
+	struct machine *m = machine_of(map_two_domains, design, &mo);
 	struct workload_result wr;
-	struct machine *m;
-	char err[256];
 
-	if (name[0] != 'p' || name[1] != 'a') /* only pageout has daemons */
-		wc.wc_params.wp_daemons = 0;
-	m = machine_of(map_two_domains, design, &mo);
-	if (workload_run(m, &wc, &wr, err, sizeof(err)) != 0)
-		fail_msg("%s: %s: %s", design, name, err);
-	if (wr.wr_void[0] != '\0')
-		fail_msg("%s: %s: void: %s", design, name, wr.wr_void);
+	run_workload(m, &wc, &wr);
 	for (unsigned i = 0; i < threads; i++)
 		assert_int_equal(wr.wr_threads[i].wt_rounds, ROUNDS);
 	assert_true(wr.wr_pv_locks > 0);
@@ -124,20 +105,6 @@ every_backend_passes_with_few_locks(void **state)
 		run_backend(design, *p);
 	}
 }
-
-static enum pv_layout layouts[PVL_COUNT] = {
-	[PVL_HASHED] = PVL_HASHED,
-	[PVL_PTRARRAY] = PVL_PTRARRAY,
-	[PVL_SPARSE] = PVL_SPARSE,
-	[PVL_SEGMENT] = PVL_SEGMENT,
-};
-
-/* The layout is the test's initial state, and in its name. */
-#define LAYOUT_TEST(f, pl)                                                     \
-	{                                                                      \
-		.name = #f ":" #pl, .test_func = f,                            \
-		.initial_state = &layouts[pl]                                  \
-	}
 
 int
 main(void)

@@ -10,73 +10,23 @@
 #include <cmocka.h>
 
 #include "buddy_model.h"
-
-/* One list of 64 MiB above 16 MiB, and 15 MiB below. */
-#define SMALL_MAP "100000-5000000 usable 0\n"
+#include "phys_fixture.h"
 
 #define MIB(n) ((vm_paddr_t)(n) << 20)
 #define PFN(m) ((m)->phys_addr >> PAGE_SHIFT)
-
-static struct phys_machine pm;
-
-static int
-open_small(void **state)
-{
-	(void)state;
-	assert_int_equal(phys_open_text(&pm, SMALL_MAP, NULL), 0);
-	vm_phys_lock(pm.pm_vp, 0);
-	return (0);
-}
-
-static int
-close_small(void **state)
-{
-	(void)state;
-	vm_phys_unlock(pm.pm_vp, 0);
-	phys_close(&pm);
-	return (0);
-}
-
-static uint64_t
-queued(const struct phys_machine *p, int list, int pool, int order)
-{
-	const struct vm_freelist *fl =
-	    &p->pm_vp->vp_domains[0]->vmd_lists[list];
-
-	return (fl->fl_queues[pool][order].fq_count +
-	    (order == VM_ORDER_MAX && pool == 0 ? fl->fl_pristine_count : 0));
-}
-
-static uint64_t
-blocks(int list, int pool, int order)
-{
-	return (queued(&pm, list, pool, order));
-}
-
-static vm_paddr_t
-head(int list, int pool, int order)
-{
-	const struct vm_page *m;
-
-	m = pm.pm_vp->vp_domains[0]
-		->vmd_lists[list]
-		.fl_queues[pool][order]
-		.fq_first;
-	return (m != NULL ? m->phys_addr : UINT64_MAX);
-}
 
 static void
 boot_queues_the_largest_aligned_blocks(void **state)
 {
 	(void)state;
 	assert_int_equal(pm.pm_vp->vp_nsegs, 2);
-	assert_int_equal(blocks(0, 0, VM_ORDER_MAX), 4);
+	assert_int_equal(free_blocks(&pm, 0, 0, VM_ORDER_MAX), 4);
 	/* 1 to 16 MiB is one block of 1, 2, 4 and 8 MiB each. */
 	for (int o = 8; o < VM_ORDER_MAX; o++) {
-		assert_int_equal(blocks(1, 0, o), 1);
-		assert_int_equal(head(1, 0, o), MIB(1) << (o - 8));
+		assert_int_equal(free_blocks(&pm, 1, 0, o), 1);
+		assert_int_equal(free_head(1, 0, o), MIB(1) << (o - 8));
 	}
-	assert_int_equal(blocks(1, 0, VM_ORDER_MAX), 0);
+	assert_int_equal(free_blocks(&pm, 1, 0, VM_ORDER_MAX), 0);
 }
 
 static void
@@ -93,12 +43,12 @@ alloc_splits_the_first_block_and_queues_upper_halves(void **state)
 		assert_int_equal(m[i].segind, 2);
 	}
 	for (int o = 3; o < VM_ORDER_MAX; o++) {
-		assert_int_equal(blocks(0, 0, o), 1);
-		assert_int_equal(head(0, 0, o), MIB(16) + (4096ull << o));
+		assert_int_equal(free_blocks(&pm, 0, 0, o), 1);
+		assert_int_equal(free_head(0, 0, o), MIB(16) + (4096ull << o));
 	}
-	assert_int_equal(blocks(0, 0, VM_ORDER_MAX), 3);
+	assert_int_equal(free_blocks(&pm, 0, 0, VM_ORDER_MAX), 3);
 	vm_phys_free_pages(pm.pm_vp, m, 3);
-	assert_int_equal(blocks(0, 0, VM_ORDER_MAX), 4);
+	assert_int_equal(free_blocks(&pm, 0, 0, VM_ORDER_MAX), 4);
 	/* To the tail: the block at 32 MiB is the next one. */
 	m = vm_phys_alloc_pages(pm.pm_vp, 0, VM_FREEPOOL_DEFAULT, 12);
 	assert_int_equal(m->phys_addr, MIB(32));
@@ -117,11 +67,11 @@ an_empty_pool_takes_and_converts_the_largest_block(void **state)
 	assert_int_equal(m->phys_addr, MIB(32));
 	for (unsigned i = 0; i < VM_ORDER_PAGES; i++)
 		assert_int_equal(m[i].pool, VM_FREEPOOL_DIRECT);
-	assert_int_equal(blocks(0, VM_FREEPOOL_DIRECT, 11), 1);
+	assert_int_equal(free_blocks(&pm, 0, VM_FREEPOOL_DIRECT, 11), 1);
 	vm_phys_free_pages(pm.pm_vp, m, 0);
 	vm_phys_free_pages(pm.pm_vp, n, 0);
-	assert_int_equal(blocks(0, VM_FREEPOOL_DIRECT, 12), 1);
-	assert_int_equal(blocks(0, VM_FREEPOOL_DEFAULT, 12), 3);
+	assert_int_equal(free_blocks(&pm, 0, VM_FREEPOOL_DIRECT, 12), 1);
+	assert_int_equal(free_blocks(&pm, 0, VM_FREEPOOL_DEFAULT, 12), 3);
 }
 
 static void
@@ -134,7 +84,7 @@ a_merge_converts_the_buddy_to_the_freed_pages_pool(void **state)
 	vm_buddy_set_pool(m, 11, VM_FREEPOOL_DIRECT);
 	vm_phys_free_pages(pm.pm_vp, m, 11);
 	vm_phys_free_pages(pm.pm_vp, m + 2048, 11);
-	assert_int_equal(blocks(0, VM_FREEPOOL_DIRECT, 11), 0);
+	assert_int_equal(free_blocks(&pm, 0, VM_FREEPOOL_DIRECT, 11), 0);
 	for (unsigned i = 0; i < VM_ORDER_PAGES; i++)
 		assert_int_equal(m[i].pool, VM_FREEPOOL_DEFAULT);
 }
@@ -152,8 +102,8 @@ npages_takes_small_blocks_first_and_returns_the_residue(void **state)
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(PFN(m[i]), PFN(first) + 1 + (unsigned)i);
 	/* 1 + 2 + 2 of 4 pages: a block of 2 is left of that. */
-	assert_int_equal(head(0, 0, 1), MIB(16) + 6 * 4096);
-	assert_int_equal(blocks(0, 0, 0), 0);
+	assert_int_equal(free_head(0, 0, 1), MIB(16) + 6 * 4096);
+	assert_int_equal(free_blocks(&pm, 0, 0, 0), 0);
 	n = vm_phys_alloc_npages(pm.pm_vp, 0, VM_FREEPOOL_DIRECT, 5000, m);
 	assert_int_equal(n, 5000);
 	for (int i = 0; i < n; i++) {
@@ -451,8 +401,8 @@ random_operations_match_model_and_eager_twin(void **state)
 	assert_true(model_unfree(&model, 0));
 	for (int l = 0; l < MODEL_LISTS; l++) {
 		for (int o = 0; o < VM_NFREEORDER; o++) {
-			assert_int_equal(
-			    queued(&lazy, l, 0, o) + queued(&lazy, l, 1, o),
+			assert_int_equal(free_blocks(&lazy, l, 0, o) +
+				free_blocks(&lazy, l, 1, o),
 			    model.mo_queues[l][0][o].mq_n);
 		}
 	}
@@ -467,15 +417,14 @@ random_operations_match_model_and_eager_twin(void **state)
 int
 main(void)
 {
-#define SMALL(fn) cmocka_unit_test_setup_teardown(fn, open_small, close_small)
 	const struct CMUnitTest tests[] = {
-		SMALL(boot_queues_the_largest_aligned_blocks),
-		SMALL(alloc_splits_the_first_block_and_queues_upper_halves),
-		SMALL(an_empty_pool_takes_and_converts_the_largest_block),
-		SMALL(a_merge_converts_the_buddy_to_the_freed_pages_pool),
-		SMALL(npages_takes_small_blocks_first_and_returns_the_residue),
-		SMALL(npages_may_fall_short),
-		SMALL(segments_do_not_merge_with_each_other),
+		LOCKED(boot_queues_the_largest_aligned_blocks),
+		LOCKED(alloc_splits_the_first_block_and_queues_upper_halves),
+		LOCKED(an_empty_pool_takes_and_converts_the_largest_block),
+		LOCKED(a_merge_converts_the_buddy_to_the_freed_pages_pool),
+		LOCKED(npages_takes_small_blocks_first_and_returns_the_residue),
+		LOCKED(npages_may_fall_short),
+		LOCKED(segments_do_not_merge_with_each_other),
 		cmocka_unit_test(random_operations_match_model_and_eager_twin),
 	};
 

@@ -9,54 +9,9 @@
 
 #include <cmocka.h>
 
-#include "phys_util.h"
-
-/* One list of 64 MiB above 16 MiB, and 15 MiB below. */
-#define SMALL_MAP "100000-5000000 usable 0\n"
+#include "phys_fixture.h"
 
 #define MIB(n) ((vm_paddr_t)(n) << 20)
-
-static struct phys_machine pm;
-
-static int
-open_small(void **state)
-{
-	(void)state;
-	assert_int_equal(phys_open_text(&pm, SMALL_MAP, NULL), 0);
-	vm_phys_lock(pm.pm_vp, 0);
-	return (0);
-}
-
-static int
-close_small(void **state)
-{
-	(void)state;
-	vm_phys_unlock(pm.pm_vp, 0);
-	phys_close(&pm);
-	return (0);
-}
-
-static uint64_t
-blocks(int list, int pool, int order)
-{
-	const struct vm_freelist *fl =
-	    &pm.pm_vp->vp_domains[0]->vmd_lists[list];
-
-	return (fl->fl_queues[pool][order].fq_count +
-	    (order == VM_ORDER_MAX && pool == 0 ? fl->fl_pristine_count : 0));
-}
-
-static vm_paddr_t
-head(int list, int pool, int order)
-{
-	const struct vm_page *m;
-
-	m = pm.pm_vp->vp_domains[0]
-		->vmd_lists[list]
-		.fl_queues[pool][order]
-		.fq_first;
-	return (m != NULL ? m->phys_addr : UINT64_MAX);
-}
 
 static void
 unfree_leaves_halves_at_the_heads(void **state)
@@ -69,16 +24,16 @@ unfree_leaves_halves_at_the_heads(void **state)
 	m = PHYS_TO_VM_PAGE(pm.pm_vp, MIB(48) + 5 * 4096);
 	assert_true(vm_phys_unfree_page(pm.pm_vp, m));
 	assert_int_equal(m->phys_addr, MIB(48) + 5 * 4096);
-	assert_int_equal(head(0, 0, 0), MIB(48) + 4 * 4096);
-	assert_int_equal(head(0, 0, 1), MIB(48) + 6 * 4096);
-	assert_int_equal(head(0, 0, 2), MIB(48));
-	assert_int_equal(head(0, 0, 11), MIB(56));
-	assert_int_equal(blocks(0, 0, 11), 2);
-	assert_int_equal(blocks(0, 0, 12), 2);
+	assert_int_equal(free_head(0, 0, 0), MIB(48) + 4 * 4096);
+	assert_int_equal(free_head(0, 0, 1), MIB(48) + 6 * 4096);
+	assert_int_equal(free_head(0, 0, 2), MIB(48));
+	assert_int_equal(free_head(0, 0, 11), MIB(56));
+	assert_int_equal(free_blocks(&pm, 0, 0, 11), 2);
+	assert_int_equal(free_blocks(&pm, 0, 0, 12), 2);
 	assert_false(vm_phys_unfree_page(pm.pm_vp, m));
 	assert_false(vm_phys_unfree_page(pm.pm_vp, a + 17));
 	vm_phys_free_pages(pm.pm_vp, m, 0);
-	assert_int_equal(blocks(0, 0, 12), 3);
+	assert_int_equal(free_blocks(&pm, 0, 0, 12), 3);
 }
 
 static void
@@ -122,11 +77,11 @@ contig_beyond_the_largest_block_needs_neighbours(void **state)
 	assert_int_equal(m->phys_addr, MIB(48));
 	for (int i = 0; i < 5000; i++)
 		assert_int_equal(m[i].segind, 2);
-	assert_int_equal(blocks(0, 0, 12), 1);
+	assert_int_equal(free_blocks(&pm, 0, 0, 12), 1);
 	vm_phys_free_contig(vp, m, 5000);
-	assert_int_equal(blocks(0, 0, 12), 3);
+	assert_int_equal(free_blocks(&pm, 0, 0, 12), 3);
 	vm_phys_free_pages(vp, a, 0);
-	assert_int_equal(blocks(0, 0, 12), 4);
+	assert_int_equal(free_blocks(&pm, 0, 0, 12), 4);
 	m = vm_phys_alloc_contig(vp, 0, 16384, 0, UINT64_MAX, 0, 0);
 	assert_int_equal(m->phys_addr, MIB(16));
 	vm_phys_free_contig(vp, m, 16384);
@@ -145,8 +100,8 @@ contig_makes_the_pages_default(void **state)
 	for (unsigned i = 0; i < VM_ORDER_PAGES; i++)
 		assert_int_equal(m[i].pool, VM_FREEPOOL_DEFAULT);
 	/* 4096 - 100 pages: 4, 8, 16, 128 ... 2048. */
-	assert_int_equal(head(0, 0, 2), MIB(16) + 100 * 4096);
-	assert_int_equal(head(0, 0, 11), MIB(24));
+	assert_int_equal(free_head(0, 0, 2), MIB(16) + 100 * 4096);
+	assert_int_equal(free_head(0, 0, 11), MIB(24));
 }
 
 static void
@@ -169,13 +124,12 @@ enqueue_contig_does_not_merge(void **state)
 int
 main(void)
 {
-#define SMALL(fn) cmocka_unit_test_setup_teardown(fn, open_small, close_small)
 	const struct CMUnitTest tests[] = {
-		SMALL(unfree_leaves_halves_at_the_heads),
-		SMALL(contig_respects_range_alignment_and_boundary),
-		SMALL(contig_beyond_the_largest_block_needs_neighbours),
-		SMALL(contig_makes_the_pages_default),
-		SMALL(enqueue_contig_does_not_merge),
+		LOCKED(unfree_leaves_halves_at_the_heads),
+		LOCKED(contig_respects_range_alignment_and_boundary),
+		LOCKED(contig_beyond_the_largest_block_needs_neighbours),
+		LOCKED(contig_makes_the_pages_default),
+		LOCKED(enqueue_contig_does_not_merge),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

@@ -25,8 +25,8 @@
 #include "pmap/pmap_superpage.h"
 #include "pmap_util.h"
 #include "pmapsim/mmu.h"
-#include "pmapsim/workload.h"
 #include "vm/vm_object.h"
+#include "workload_util.h"
 
 #define R      VM_PROT_READ
 #define W      VM_PROT_WRITE
@@ -234,22 +234,11 @@ run_design(const char *design)
 static void
 run_scenario(struct pu *pu, const char *name)
 {
-	struct workload_config wc = {
-		.wc_name = name,
-		.wc_threads = 4,
-		.wc_seed = 1,
-		.wc_rounds = 4,
-		.wc_params = {
-			.wp_text_copies = 2,
-			.wp_text_pages = 100,
-			.wp_anon_pages = 60,
-			.wp_range_pages = 512,
-			.wp_daemons = strcmp(name, "pageout") == 0 ? 2 : 0,
-		},
-	};
+	struct workload_config wc = small_workload(name, 4, 1, 4);
 	struct workload_result wr;
 	char err[256];
 
+	wc.wc_params.wp_range_pages = 512;
 	if (workload_run(pu->pu_ma, &wc, &wr, err, sizeof(err)) != 0)
 		fail_msg("%s: %s", name, err);
 	workload_result_free(&wr);

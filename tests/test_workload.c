@@ -48,21 +48,6 @@ machine_for(const char *design, unsigned ncpus)
 	return (machine_of(map_two_domains, design, &mo));
 }
 
-/* A run that must count. */
-static void
-run_ok(struct machine *m, const struct workload_config *wc,
-    struct workload_result *wr)
-{
-	char err[256] = "";
-
-	if (workload_run(m, wc, wr, err, sizeof(err)) != 0)
-		fail_msg("%s: %s", wc->wc_name, err);
-	if (wr->wr_void[0] != '\0')
-		fail_msg("%s: void: %s", wc->wc_name, wr->wr_void);
-	assert_int_equal(wr->wr_violations, 0);
-	assert_int_equal(wr->wr_nthreads, wc->wc_threads);
-}
-
 static uint64_t
 sum_of(const struct workload_result *wr)
 {
@@ -141,7 +126,7 @@ every_lock_does_every_scenario(void **state)
 		m = machine_for(design, threads);
 		for (wi = workload_list(); wi->wi_name != NULL; wi++) {
 			wc = config_of(wi->wi_name, threads);
-			run_ok(m, &wc, &wr);
+			run_workload(m, &wc, &wr);
 			check_counts(&wc, &wr);
 			workload_result_free(&wr);
 		}
@@ -158,7 +143,7 @@ run_counts(
 	struct workload_result wr;
 
 	wc.wc_seed = s;
-	run_ok(m, &wc, &wr);
+	run_workload(m, &wc, &wr);
 	memcpy(wt, wr.wr_threads, threads * sizeof(wt[0]));
 	for (unsigned i = 0; i < threads; i++)
 		wt[i].wt_elapsed_ns = 0;
@@ -201,7 +186,7 @@ builders_can_migrate(void **state)
 	(void)state;
 	wc.wc_rounds = 100;
 	wc.wc_params.wp_migrate_pct = 100;
-	run_ok(m, &wc, &wr);
+	run_workload(m, &wc, &wr);
 	check_counts(&wc, &wr);
 	workload_result_free(&wr);
 	machine_end(m);
@@ -341,7 +326,7 @@ memory_that_runs_out_makes_the_run_void(void **state)
 
 	/* The machine is none the worse for it. */
 	wc = config_of("private", 2);
-	run_ok(m, &wc, &wr);
+	run_workload(m, &wc, &wr);
 	workload_result_free(&wr);
 	machine_end(m);
 }
@@ -377,7 +362,7 @@ stop_flag_ends_a_run_early(void **state)
 	wc.wc_stop = &s.s_stop;
 	wc.wc_rounds = UINT64_MAX;
 	assert_int_equal(pthread_create(&td, NULL, stop_when_busy, &s), 0);
-	run_ok(m, &wc, &wr);
+	run_workload(m, &wc, &wr);
 	assert_int_equal(pthread_join(td, NULL), 0);
 	assert_true(wr.wr_stopped);
 	workload_result_free(&wr);
@@ -390,7 +375,7 @@ stop_flag_ends_a_run_early(void **state)
 	/* Relaxed: no thread is there. */
 	atomic_store_explicit(&s.s_stop, false, memory_order_relaxed);
 	assert_int_equal(pthread_create(&td, NULL, stop_when_busy, &s), 0);
-	run_ok(m, &wc, &wr);
+	run_workload(m, &wc, &wr);
 	assert_int_equal(pthread_join(td, NULL), 0);
 	assert_true(wr.wr_stopped);
 	workload_result_free(&wr);
@@ -430,7 +415,7 @@ timed_run_discards_its_warm_up(void **state)
 	wc.wc_warmup_ns = 5000000;
 	wc.wc_measure_ns = 10000000;
 	wc.wc_pin = WL_PIN_COMPACT;
-	run_ok(m, &wc, &wr);
+	run_workload(m, &wc, &wr);
 	locks = sim_counter(m->ma_sim, CTR_PV_LOCKS);
 	assert_true(wr.wr_pv_locks > 0);
 	assert_true(wr.wr_pv_locks < locks);
@@ -452,7 +437,7 @@ superpages_are_counted_as_what_they_map(void **state)
 	(void)state;
 	wc.wc_params.wp_anon_pages = 2 * NPTEPG;
 	wc.wc_params.wp_superpages = 1;
-	run_ok(m, &wc, &wr);
+	run_workload(m, &wc, &wr);
 	check_counts(&wc, &wr);
 	/* Two for each thread and round; nothing is left of them. */
 	assert_int_equal(wr.wr_pde_promotions, 2 * 2 * wc.wc_rounds);
@@ -484,7 +469,7 @@ profile_tells_what_the_counters_tell(void **state)
 	uint64_t by_site = 0, by_name = 0;
 
 	(void)state;
-	run_ok(m, &wc, &wr);
+	run_workload(m, &wc, &wr);
 	assert_int_equal(
 	    lock_named(&wr, "rw:pmap pv list")->wl_count, wr.wr_pv_locks);
 	assert_true(lock_named(&wr, "rw:vm object")->wl_count > 0);
@@ -505,7 +490,7 @@ profile_tells_what_the_counters_tell(void **state)
 	machine_end(m);
 
 	m = machine_for("sparse/mtx8", 2);
-	run_ok(m, &wc, &wr);
+	run_workload(m, &wc, &wr);
 	assert_int_equal(wr.wr_nlocks, 0);
 	assert_int_equal(wr.wr_nsites, 0);
 	workload_result_free(&wr);
@@ -520,7 +505,7 @@ equal_work_has_jain_index_one(void **state)
 	struct workload_result wr;
 
 	(void)state;
-	run_ok(m, &wc, &wr);
+	run_workload(m, &wc, &wr);
 	assert_true(wr.wr_jain > 0.999999 && wr.wr_jain < 1.000001);
 	workload_result_free(&wr);
 	machine_end(m);
@@ -714,27 +699,13 @@ caller_stays_attached_to_its_own_machine(void **state)
 	(void)state;
 	assert_int_equal(machine_thread_attach(own, 0), 0);
 	td = machine_thread_self();
-	run_ok(m, &wc, &wr);
+	run_workload(m, &wc, &wr);
 	assert_ptr_equal(machine_thread_self(), td);
 	workload_result_free(&wr);
 	machine_end(m);
 	machine_thread_detach(own);
 	machine_end(own);
 }
-
-static enum pv_layout layouts[PVL_COUNT] = {
-	[PVL_HASHED] = PVL_HASHED,
-	[PVL_PTRARRAY] = PVL_PTRARRAY,
-	[PVL_SPARSE] = PVL_SPARSE,
-	[PVL_SEGMENT] = PVL_SEGMENT,
-};
-
-/* The layout is the test's initial state, and in its name. */
-#define LAYOUT_TEST(f, pl)                                                     \
-	{                                                                      \
-		.name = #f ":" #pl, .test_func = f,                            \
-		.initial_state = &layouts[pl]                                  \
-	}
 
 int
 main(void)

@@ -50,6 +50,49 @@ machine_end(struct machine *m)
 	assert_int_equal(machine_destroy(m, stderr), 0);
 }
 
+struct workload_config
+small_workload(
+    const char *name, unsigned threads, uint64_t seed, uint64_t rounds)
+{
+	struct workload_config wc = {
+		.wc_name = name,
+		.wc_threads = threads,
+		.wc_seed = seed,
+		.wc_rounds = rounds,
+		.wc_params = {
+			.wp_text_copies = 2,
+			.wp_text_pages = 100,
+			.wp_anon_pages = 60,
+			.wp_range_pages = 128,
+		},
+	};
+
+	if (threads > 1 && strcmp(name, "pageout") == 0)
+		wc.wc_params.wp_daemons = 2;
+	return (wc);
+}
+
+void
+run_workload(struct machine *m, const struct workload_config *wc,
+    struct workload_result *wr)
+{
+	char err[256] = "";
+
+	if (workload_run(m, wc, wr, err, sizeof(err)) != 0)
+		fail_msg("%s: %s", wc->wc_name, err);
+	if (wr->wr_void[0] != '\0')
+		fail_msg("%s: void: %s", wc->wc_name, wr->wr_void);
+	assert_int_equal(wr->wr_violations, 0);
+	assert_int_equal(wr->wr_nthreads, wc->wc_threads);
+}
+
+enum pv_layout test_layouts[PVL_COUNT] = {
+	[PVL_HASHED] = PVL_HASHED,
+	[PVL_PTRARRAY] = PVL_PTRARRAY,
+	[PVL_SPARSE] = PVL_SPARSE,
+	[PVL_SEGMENT] = PVL_SEGMENT,
+};
+
 uint64_t
 test_seed(void)
 {
