@@ -83,6 +83,17 @@ bug_object(struct vm_page *m, unsigned npages)
 	}
 }
 
+struct vm_page *
+bug_super_object(void)
+{
+	struct vm_page *m = su_run();
+
+	bug_object(m, NRUN);
+	pmap_enter_object(su_p, VA, END, m, R);
+	assert_true(su_is_super(su_p, VA));
+	return (m);
+}
+
 _Noreturn void
 bug_play(const struct bug_scene *bs, bool on)
 {

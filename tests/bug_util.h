@@ -45,6 +45,8 @@ void bug_begin(void);
 void bug_end(void);
 /* The pages of m become those of an object, by pindex from 0 on. */
 void bug_object(struct vm_page *m, unsigned npages);
+/* A run as an object, mapped by 2 MB at VA of su_p. */
+struct vm_page *bug_super_object(void);
 
 /* bugs_*.c; the last has no bs_bug. */
 extern const struct bug_scene bug_scenes_enter[];

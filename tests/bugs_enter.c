@@ -102,10 +102,7 @@ b10_what_is_mapped_by_2mb_is_left_so(void)
 	struct vm_page *m;
 
 	bug_begin();
-	m = su_run();
-	bug_object(m, NRUN);
-	pmap_enter_object(su_p, VA, END, m, R);
-	assert_true(su_is_super(su_p, VA));
+	m = bug_super_object();
 	bug_object(m, 3);
 	pmap_enter_object(su_p, VA, END, m, R);
 	bug_check(su_pu.pu_ma);

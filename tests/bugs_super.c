@@ -104,10 +104,7 @@ b20_a_failed_demotion_removes_all(void)
 	struct vm_page *m;
 
 	bug_begin();
-	m = su_run();
-	bug_object(m, NRUN);
-	pmap_enter_object(su_p, VA, END, m, R);
-	assert_true(su_is_super(su_p, VA));
+	m = bug_super_object();
 	pmap_remove(su_p, VA + 16 * PAGE_SIZE, VA + 20 * PAGE_SIZE);
 	bug_check(su_pu.pu_ma);
 	assert_int_equal(pmap_extract(su_p, VA), 0);

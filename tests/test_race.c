@@ -86,6 +86,21 @@ at(unsigned fiber, uintptr_t addr, size_t size, enum race_op op,
 	note(race_atomic(r, &ra, op, order));
 }
 
+/* A message: data and a flag that says so; and its reader. */
+static void
+send(unsigned fiber, memory_order order)
+{
+	wr(fiber, DATA, 8);
+	at(fiber, FLAG, 4, RACE_STORE, order);
+}
+
+static void
+receive(unsigned fiber, memory_order order)
+{
+	at(fiber, FLAG, 4, RACE_LOAD, order);
+	rd(fiber, DATA, 8);
+}
+
 static void
 play(void)
 {
@@ -163,15 +178,13 @@ one_shared_byte_is_enough(void **state)
 	assert_int_equal(races, 1);
 }
 
-/* Message passing: what the flag's orders do to the data. */
+/* What the flag's orders do to the data. */
 static unsigned
 message(memory_order store, memory_order load)
 {
 	play();
-	wr(1, DATA, 8);
-	at(1, FLAG, 4, RACE_STORE, store);
-	at(2, FLAG, 4, RACE_LOAD, load);
-	rd(2, DATA, 8);
+	send(1, store);
+	receive(2, load);
 	return (races);
 }
 
@@ -195,8 +208,7 @@ what_comes_after_a_release_is_not_part_of_it(void **state)
 	play();
 	at(1, FLAG, 4, RACE_STORE, REL);
 	wr(1, DATA, 8);
-	at(2, FLAG, 4, RACE_LOAD, ACQ);
-	rd(2, DATA, 8);
+	receive(2, ACQ);
 	assert_int_equal(races, 1);
 }
 
@@ -230,8 +242,7 @@ fences_order_a_message(void **state)
 	race_fence(r, 1, REL);
 	wr(1, DATA, 8);
 	at(1, FLAG, 4, RACE_STORE, RLX);
-	at(2, FLAG, 4, RACE_LOAD, ACQ);
-	rd(2, DATA, 8);
+	receive(2, ACQ);
 	assert_int_equal(races, 1);
 }
 
@@ -240,11 +251,9 @@ read_modify_writes_carry_a_release_on(void **state)
 {
 	(void)state;
 	play();
-	wr(1, DATA, 8);
-	at(1, FLAG, 4, RACE_STORE, REL);
+	send(1, REL);
 	at(2, FLAG, 4, RACE_RMW, RLX);
-	at(3, FLAG, 4, RACE_LOAD, ACQ);
-	rd(3, DATA, 8);
+	receive(3, ACQ);
 	assert_int_equal(races, 0);
 	/* The one between has not acquired. */
 	rd(2, DATA, 8);
@@ -252,11 +261,9 @@ read_modify_writes_carry_a_release_on(void **state)
 
 	/* A store between ends it. */
 	play();
-	wr(1, DATA, 8);
-	at(1, FLAG, 4, RACE_STORE, REL);
+	send(1, REL);
 	at(2, FLAG, 4, RACE_STORE, RLX);
-	at(3, FLAG, 4, RACE_LOAD, ACQ);
-	rd(3, DATA, 8);
+	receive(3, ACQ);
 	assert_int_equal(races, 1);
 }
 

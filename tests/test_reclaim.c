@@ -132,6 +132,18 @@ the_oldest_chunk_goes_if_it_is_ones_own(void **state)
 	assert_int_equal(mapped(hi), _NPCPV);
 }
 
+/* Of the victim, one page table can be emptied and one cannot. */
+static void
+fill_two_tables(void)
+{
+	assert_int_equal(
+	    pmap_enter(hi, VA + NBPDR, &pages[0], R, R | PMAP_ENTER_WIRED, 0),
+	    KERN_SUCCESS);
+	fill(hi, 1, _NPCPV, 0);
+	fill(lo, 0, _NPCPV, 0);
+	pu_hoard(&pu, &hoard, 0);
+}
+
 /* The page table of the victim empties, a chunk does not. */
 static void
 a_page_table_page_serves_as_well(void **state)
@@ -139,12 +151,7 @@ a_page_table_page_serves_as_well(void **state)
 	uint64_t allocs;
 
 	(void)state;
-	assert_int_equal(
-	    pmap_enter(hi, VA + NBPDR, &pages[0], R, R | PMAP_ENTER_WIRED, 0),
-	    KERN_SUCCESS);
-	fill(hi, 1, _NPCPV, 0);
-	fill(lo, 0, _NPCPV, 0);
-	pu_hoard(&pu, &hoard, 0);
+	fill_two_tables();
 	allocs = pu_counter(&pu, CTR_PC_CHUNK_ALLOCS);
 	assert_int_equal(enter(lo, _NPCPV, 0), KERN_SUCCESS);
 	pu_check(&pu);
@@ -167,12 +174,7 @@ a_page_table_page_that_is_taken_has_a_new_epoch(void **state)
 	design = "sparse/gen2+tlb=direct";
 	setup(state);
 	design = was;
-	assert_int_equal(
-	    pmap_enter(hi, VA + NBPDR, &pages[0], R, R | PMAP_ENTER_WIRED, 0),
-	    KERN_SUCCESS);
-	fill(hi, 1, _NPCPV, 0);
-	fill(lo, 0, _NPCPV, 0);
-	pu_hoard(&pu, &hoard, 0);
+	fill_two_tables();
 	table = PHYS_TO_VM_PAGE(
 	    pu.pu_ma->ma_vp, pte_load(pmap_pde(hi, VA)) & PG_FRAME);
 	/* Relaxed, here and below: nobody else is there. */

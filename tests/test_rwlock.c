@@ -12,6 +12,16 @@
 #include "kern/kassert.h"
 #include "rw_util.h"
 
+/* A lock for threads of which not half read: one reader is enough. */
+static void
+init_for_one_reader(struct shared *s)
+{
+	shared_init(s, &rw_api_rwlock);
+	s->s_a = NTHREADS / 2;
+	/* Relaxed: no thread is there yet. */
+	atomic_store_explicit(&s->s_inside, NTHREADS / 2, memory_order_relaxed);
+}
+
 static void
 a_waiting_writer_keeps_new_readers_out(void **state)
 {
@@ -19,10 +29,7 @@ a_waiting_writer_keeps_new_readers_out(void **state)
 	static struct shared s;
 
 	(void)state;
-	shared_init(&s, &rw_api_rwlock);
-	s.s_a = NTHREADS / 2;
-	/* Relaxed: no thread is there yet.  One reader is enough for all. */
-	atomic_store_explicit(&s.s_inside, NTHREADS / 2, memory_order_relaxed);
+	init_for_one_reader(&s);
 	rw_rlock(&s.s_rw);
 	lt_start(&lt, &lth[0], PRI_DEFAULT, enter, &s, NTHREADS - 1);
 	lt_await_blocked(&lth[0], &s.s_rw.rw_lock);
@@ -64,10 +71,7 @@ downgrade_keeps_readers_out_for_a_waiting_writer(void **state)
 	static struct shared s;
 
 	(void)state;
-	shared_init(&s, &rw_api_rwlock);
-	s.s_a = NTHREADS / 2;
-	/* Relaxed: no thread is there yet.  One reader is enough for all. */
-	atomic_store_explicit(&s.s_inside, NTHREADS / 2, memory_order_relaxed);
+	init_for_one_reader(&s);
 	rw_wlock(&s.s_rw);
 	lt_start(&lt, &lth[0], PRI_DEFAULT, enter, &s, 0);
 	lt_await_blocked(&lth[0], &s.s_rw.rw_lock);
@@ -98,10 +102,7 @@ waiters_lend_to_a_writer_and_not_to_readers(void **state)
 	static struct shared s;
 
 	(void)state;
-	shared_init(&s, &rw_api_rwlock);
-	/* Relaxed: no thread is there yet.  One reader is enough for all. */
-	atomic_store_explicit(&s.s_inside, NTHREADS / 2, memory_order_relaxed);
-	s.s_a = NTHREADS / 2;
+	init_for_one_reader(&s);
 	rw_wlock(&s.s_rw);
 	lt_start(&lt, &lth[0], PRI_DEFAULT - 20, enter, &s, 0);
 	lt_await_blocked(&lth[0], &s.s_rw.rw_lock);
