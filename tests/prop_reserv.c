@@ -213,11 +213,7 @@ step_rename(int from, vm_pindex_t pindex, int to, vm_pindex_t at)
 
 	if (m == NULL || from == to || pages[to][at] != NULL)
 		return;
-	VM_OBJECT_WLOCK(objects[from]);
-	VM_OBJECT_WLOCK(objects[to]);
-	vm_page_rename(m, objects[to], at);
-	VM_OBJECT_WUNLOCK(objects[to]);
-	VM_OBJECT_WUNLOCK(objects[from]);
+	ru_rename(m, objects[to], at);
 	pages[from][pindex] = NULL;
 	pages[to][at] = m;
 	mo = model_of(m);

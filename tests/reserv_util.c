@@ -98,6 +98,18 @@ ru_free(struct vm_page *m)
 	VM_OBJECT_WUNLOCK(obj);
 }
 
+void
+ru_rename(struct vm_page *m, struct vm_object *to, vm_pindex_t pindex)
+{
+	struct vm_object *from = m->object;
+
+	VM_OBJECT_WLOCK(from);
+	VM_OBJECT_WLOCK(to);
+	vm_page_rename(m, to, pindex);
+	VM_OBJECT_WUNLOCK(to);
+	VM_OBJECT_WUNLOCK(from);
+}
+
 struct vm_reserv *
 ru_reserv(const struct vm_page *m)
 {

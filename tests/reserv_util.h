@@ -27,6 +27,8 @@ struct vm_object *ru_object(vm_pindex_t size, bool grows);
 /* vm_object_alloc_page() and vm_object_free_page() under the object's lock. */
 struct vm_page *ru_alloc(struct vm_object *obj, vm_pindex_t pindex);
 void ru_free(struct vm_page *m);
+/* vm_page_rename() under both objects' locks. */
+void ru_rename(struct vm_page *m, struct vm_object *to, vm_pindex_t pindex);
 /* The reservation that m is in. */
 struct vm_reserv *ru_reserv(const struct vm_page *m);
 

@@ -246,11 +246,7 @@ an_object_ends_after_others_broke_its_reservation(void **state)
 	to = ru_object(RUN, false);
 	m = ru_alloc(from, 0);
 	rest = ru_alloc(from, 1);
-	VM_OBJECT_WLOCK(from);
-	VM_OBJECT_WLOCK(to);
-	vm_page_rename(m, to, 0);
-	VM_OBJECT_WUNLOCK(to);
-	VM_OBJECT_WUNLOCK(from);
+	ru_rename(m, to, 0);
 	ru_free(m);
 	assert_ptr_equal(to->rvq.rvh_first, ru_reserv(rest));
 	pu_start(&ru_pu, &thread, 1, break_one, NULL);

@@ -274,11 +274,7 @@ reservation_moves_with_a_renamed_page(void **state)
 	(void)state;
 	a = ru_alloc(from, RUN + 3);
 	b = ru_alloc(from, RUN + 4);
-	VM_OBJECT_WLOCK(from);
-	VM_OBJECT_WLOCK(to);
-	vm_page_rename(a, to, 3);
-	VM_OBJECT_WUNLOCK(to);
-	VM_OBJECT_WUNLOCK(from);
+	ru_rename(a, to, 3);
 	assert_ptr_equal(vm_reserv_object(ru_reserv(a)), to);
 	assert_int_equal(ru_reserv(a)->pindex, 0);
 	assert_null(from->rvq.rvh_first);
@@ -303,11 +299,7 @@ object_that_ends_breaks_what_others_have_pages_of(void **state)
 	(void)state;
 	a = ru_alloc(from, 1);
 	b = ru_alloc(from, 2);
-	VM_OBJECT_WLOCK(from);
-	VM_OBJECT_WLOCK(to);
-	vm_page_rename(a, to, 1);
-	VM_OBJECT_WUNLOCK(to);
-	VM_OBJECT_WUNLOCK(from);
+	ru_rename(a, to, 1);
 	vm_object_destroy(to);
 	assert_int_equal(vm_reserv_level(ru_vp, b), -1);
 	assert_ptr_equal(b->object, from);
