@@ -121,7 +121,7 @@ static const struct xs_kind loans = {
 	.xk_check = check_all,
 };
 
-/* We are as urgent as the most urgent of all that are behind us. */
+/* Until we are as urgent as the most urgent that waits for us, in the end. */
 static void
 await_loan(struct xs_run *run)
 {
