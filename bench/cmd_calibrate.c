@@ -33,8 +33,7 @@ static const struct opt calibrate_opts[] = {
 	{ "base", "NAME|FILE", OPT_STRING, CC(cc_base_name), 0, 0,
 	    "preset that what this host cannot show is taken from\n"
 	    "(default " BASE_DEFAULT ")" },
-	{ "quick", NULL, OPT_FLAG, CC(cc_quick), 0, 0,
-	    "a tenth of the samples: to try it, not to use" },
+	OPT_QUICK_SAMPLES(CC(cc_quick)),
 	{ "json", "FILE", OPT_STRING, CC(cc_json), 0, 0,
 	    "also write what was measured as JSON lines" },
 	{ .o_name = NULL },
@@ -103,17 +102,13 @@ static int
 calibrate_main(int argc, char *argv[])
 {
 	struct calibrate_cmd cc;
-	int error, rest, status;
+	int error, status;
 
 	memset(&cc, 0, sizeof(cc));
 	cc.cc_base_name = BASE_DEFAULT;
-	error = opt_parse(calibrate_opts, argc, argv, &cc, &rest);
+	error = opt_parse_only(calibrate_opts, argc, argv, &cc);
 	if (error != 0)
 		return (error);
-	if (rest < argc) {
-		warnx("calibrate: \"%s\": expected options only", argv[rest]);
-		return (EX_USAGE);
-	}
 	if (cc.cc_json != NULL && strcmp(cc.cc_json, "-") == 0 &&
 	    cc.cc_output == NULL) {
 		warnx("--json -: expected --output, so that the preset goes "

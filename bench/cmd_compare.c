@@ -36,10 +36,7 @@ static const struct opt compare_opts[] = {
 	{ "preset", "NAME", OPT_STRING, CO(co_preset), 0, 0,
 	    "options that belong together, which others override:\n"
 	    "one of " COMPARE_PRESETS },
-	{ "map", "FILE|NAME", OPT_STRING, CO(co_map), 0, 0,
-	    "memory map of the modelled machine: a file in one of the\n"
-	    "formats of \"pmapsim help memmap\", \"-\", or the name of a\n"
-	    "bundled one (default " MAPS_DEFAULT ")" },
+	MAPS_OPT(CO(co_map)),
 	{ "threads", "N[,N]...", OPT_STRING, CO(co_threads_text), 0, 0,
 	    "threads, each with a CPU of the modelled machine, 1 to 1024;\n"
 	    "several: a table for each (default: the host's CPUs; with\n"
@@ -59,17 +56,14 @@ static const struct opt compare_opts[] = {
 	    { "seconds", "S", OPT_SECONDS, CO(co_wc.wc_measure_ns), 0, 0,
 		"measured time of a run (default 0.4); a quarter of it, 0.02\n"
 		"to 1, passes before as warm-up" },
-	{ "repeats", "R", OPT_UNSIGNED, CO(co_repeats), 1, 1000,
-	    "runs of each kind, 1 to 1000 (default 5; --virtual: 3)" },
+	OPT_REPEATS(CO(co_repeats), 1, "5; --virtual: 3"),
 	{ "pin", "ORDER", OPT_STRING, CO(co_pin_text), 0, 0,
 	    "compact, scatter, core, smt-last or none (default smt-last:\n"
 	    "a thread a core, hardware threads when cores run out)" },
 	{ "seed", "N", OPT_U64, CO(co_wc.wc_seed), 0, UINT64_MAX / 2,
 	    "seed of the first repeat; each has the next (default 1);\n"
 	    "with --virtual it decides everything that chance does" },
-	{ "json", "FILE", OPT_STRING, CO(co_json), 0, 0,
-	    "also write every run as a JSON line; \"-\": to standard\n"
-	    "output, and the tables to standard error" },
+	OPT_JSON(CO(co_json), "run", "tables"),
 	{ "locks", NULL, OPT_FLAG, CO(co_locks), 0, 0,
 	    "also print the profile by acquisition site, in the columns\n"
 	    "of FreeBSD's debug.lock.prof.stats" },
@@ -287,21 +281,15 @@ compare(struct compare *co)
 static int
 read_options(int argc, char *argv[], struct compare *co)
 {
-	int error, rest;
+	int error;
 
-	error = opt_parse(compare_opts, argc, argv, co, &rest);
+	error = opt_parse_only(compare_opts, argc, argv, co);
 	if (error == 0 && co->co_preset != NULL) {
 		error = compare_preset(compare_opts, co->co_preset, co);
 		if (error == 0)
-			error = opt_parse(compare_opts, argc, argv, co, &rest);
+			error = opt_parse_only(compare_opts, argc, argv, co);
 	}
-	if (error != 0)
-		return (error);
-	if (rest < argc) {
-		warnx("compare: \"%s\": expected options only", argv[rest]);
-		return (EX_USAGE);
-	}
-	return (0);
+	return (error);
 }
 
 /* Options that want, or do not want, a modelled host. */

@@ -58,14 +58,11 @@ static const struct opt inversion_opts[] = {
 	    "what low does while it holds the lock (default 0.0015)" },
 	{ "hog", "S", OPT_SECONDS, IC(ic_hog_ns), 0, 0,
 	    "what medium does (default 0.06)" },
-	{ "repeats", "R", OPT_UNSIGNED, IC(ic_repeats), 1, 1000,
-	    "runs of each kind, 1 to 1000 (default 9)" },
+	OPT_REPEATS(IC(ic_repeats), 1, "9"),
 	{ "check", NULL, OPT_FLAG, IC(ic_check), 0, 0,
 	    "also say whether mtx, mtx8 and gen2 wait at most 1.05 times\n"
 	    "as long as " REFERENCE "; status 1 if not" },
-	{ "json", "FILE", OPT_STRING, IC(ic_json), 0, 0,
-	    "also write every run as a JSON line; \"-\": to standard\n"
-	    "output, and the table to standard error" },
+	OPT_JSON(IC(ic_json), "run", "table"),
 	{ .o_name = NULL },
 };
 
@@ -459,20 +456,16 @@ static int
 inversion_main(int argc, char *argv[])
 {
 	struct inversion_cmd ic;
-	int error, left, status;
+	int error, status;
 
 	memset(&ic, 0, sizeof(ic));
 	ic.ic_chains_text = "1,2,3";
 	ic.ic_repeats = 9;
 	ic.ic_hold_ns = 1500000;
 	ic.ic_hog_ns = 60000000;
-	error = opt_parse(inversion_opts, argc, argv, &ic, &left);
+	error = opt_parse_only(inversion_opts, argc, argv, &ic);
 	if (error != 0)
 		return (error);
-	if (left < argc) {
-		warnx("inversion: \"%s\": expected options only", argv[left]);
-		return (EX_USAGE);
-	}
 	status = configure(&ic);
 	if (status == 0) {
 		bench_catch_signals();

@@ -61,11 +61,8 @@ static const struct opt locks_opts[] = {
 	    "late was treated badly" },
 	{ "seconds", "S", OPT_SECONDS, LK(lk_window_ns), 0, 0,
 	    "measured time of a run (default 0.03)" },
-	{ "repeats", "R", OPT_UNSIGNED, LK(lk_repeats), 5, 1000,
-	    "runs of each kind, 5 to 1000 (default 5)" },
-	{ "json", "FILE", OPT_STRING, LK(lk_json), 0, 0,
-	    "also write every run as a JSON line; \"-\": to standard\n"
-	    "output, and the tables to standard error" },
+	OPT_REPEATS(LK(lk_repeats), 5, "5"),
+	OPT_JSON(LK(lk_json), "run", "tables"),
 	{ .o_name = NULL },
 };
 
@@ -299,18 +296,14 @@ static int
 locks_main(int argc, char *argv[])
 {
 	struct locks lk;
-	int error, rest, status;
+	int error, status;
 
 	memset(&lk, 0, sizeof(lk));
 	lk.lk_nlocks = 1;
 	lk.lk_repeats = 5;
-	error = opt_parse(locks_opts, argc, argv, &lk, &rest);
+	error = opt_parse_only(locks_opts, argc, argv, &lk);
 	if (error != 0)
 		return (error);
-	if (rest < argc) {
-		warnx("locks: \"%s\": expected options only", argv[rest]);
-		return (EX_USAGE);
-	}
 	status = configure(&lk);
 	if (status == 0) {
 		bench_catch_signals();

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
 
 #include "bench.h"
 #include "designs.h"
@@ -35,8 +34,7 @@ struct micro_cmd {
 #define MC(field) offsetof(struct micro_cmd, field)
 
 static const struct opt micro_opts[] = {
-	{ "map", "FILE|NAME", OPT_STRING, MC(mc_map), 0, 0,
-	    "memory map (default " MAPS_DEFAULT ")" },
+	MAPS_OPT(MC(mc_map)),
 	{ "designs", "D[,D]...", OPT_STRING, MC(mc_designs_text), 0, 0,
 	    "designs, see \"pmapsim list\" (default as in compare)" },
 	{ "pages", "N", OPT_UNSIGNED, MC(mc_config.mc_pages), 1,
@@ -45,11 +43,8 @@ static const struct opt micro_opts[] = {
 	    "into the caches shows what misses cost" },
 	{ "seconds", "S", OPT_SECONDS, MC(mc_sample_ns), 0, 0,
 	    "timed for each operation and repeat (default 0.02)" },
-	{ "repeats", "R", OPT_UNSIGNED, MC(mc_repeats), 1, 1000,
-	    "1 to 1000 (default 7)" },
-	{ "json", "FILE", OPT_STRING, MC(mc_json), 0, 0,
-	    "also write every repeat as a JSON line; \"-\": to standard\n"
-	    "output, and the table to standard error" },
+	OPT_REPEATS(MC(mc_repeats), 1, "7"),
+	OPT_JSON(MC(mc_json), "repeat", "table"),
 	{ .o_name = NULL },
 };
 
@@ -146,20 +141,16 @@ static int
 micro_main(int argc, char *argv[])
 {
 	struct micro_cmd mc;
-	int error, rest, status;
+	int error, status;
 
 	memset(&mc, 0, sizeof(mc));
 	mc.mc_designs_text = DESIGNS_DEFAULT;
 	mc.mc_repeats = 7;
 	mc.mc_sample_ns = 20000000;
 	mc.mc_config.mc_pages = MICRO_PAGES;
-	error = opt_parse(micro_opts, argc, argv, &mc, &rest);
+	error = opt_parse_only(micro_opts, argc, argv, &mc);
 	if (error != 0)
 		return (error);
-	if (rest < argc) {
-		warnx("micro: \"%s\": expected options only", argv[rest]);
-		return (EX_USAGE);
-	}
 	status = configure(&mc);
 	if (status == 0)
 		status = maps_open(mc.mc_map, &mc.mc_mm);

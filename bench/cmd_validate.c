@@ -36,11 +36,8 @@ static const struct opt validate_opts[] = {
 	    "this host's preset (default: it is calibrated first)" },
 	{ "rungs", "L[,L]...", OPT_STRING, VC(vc_rungs), 0, 0,
 	    "of 0,1,2,3,4,5 (default all)" },
-	{ "quick", NULL, OPT_FLAG, VC(vc_quick), 0, 0,
-	    "a tenth of the samples: to try it, not to use" },
-	{ "json", "FILE", OPT_STRING, VC(vc_json), 0, 0,
-	    "also write each line of the table as a JSON line; \"-\": to\n"
-	    "standard output, and the table to standard error" },
+	OPT_QUICK_SAMPLES(VC(vc_quick)),
+	OPT_JSON(VC(vc_json), "row", "table"),
 	{ .o_name = NULL },
 };
 
@@ -199,13 +196,9 @@ validate_main(int argc, char *argv[])
 {
 	bool wanted[nitems(rungs)] = { false };
 	struct validate_cmd *vc = bench_calloc(1, sizeof(*vc));
-	int error, rest, status;
+	int error, status;
 
-	status = opt_parse(validate_opts, argc, argv, vc, &rest);
-	if (status == 0 && rest < argc) {
-		warnx("validate: \"%s\": expected options only", argv[rest]);
-		status = EX_USAGE;
-	}
+	status = opt_parse_only(validate_opts, argc, argv, vc);
 	if (status == 0)
 		status = read_rungs(vc->vc_rungs, wanted);
 	vc->vc_out = stdout;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The options of pmapsim explore, which two programs read. */
-#include <err.h>
 #include <string.h>
-#include <sysexits.h>
 
 #include "explore.h"
 #include "opt.h"
@@ -40,29 +38,18 @@ const struct opt explore_opts[] = {
 	    "do not leave out choices that a failure does not need" },
 	{ "list", NULL, OPT_FLAG, EO(eo_list), 0, 0,
 	    "print the scenarios and their designs" },
-	{ "json", "FILE", OPT_STRING, EO(eo_json), 0, 0,
-	    "write records, one JSON object a line; \"-\" is standard\n"
-	    "output, and the table then goes to standard error" },
+	OPT_JSON(EO(eo_json), "result", "table"),
 	{ .o_name = NULL },
 };
 
 int
 explore_read(int argc, char *argv[], struct explore_options *eo)
 {
-	int error, rest;
-
 	*eo = (struct explore_options){
 		.eo_scenarios = "all",
 		.eo_strategy_text = "mix",
 		.eo_seed = 1,
 		.eo_races = 1,
 	};
-	error = opt_parse(explore_opts, argc, argv, eo, &rest);
-	if (error != 0)
-		return (error);
-	if (rest != argc) {
-		warnx("explore: \"%s\": expected no argument", argv[rest]);
-		return (EX_USAGE);
-	}
-	return (0);
+	return (opt_parse_only(explore_opts, argc, argv, eo));
 }

@@ -14,6 +14,15 @@
 
 #define MAPS_DEFAULT "xeon-2s-48t-256g"
 
+/* The option, as an entry of a table of opt.h. */
+#define MAPS_OPT(offset)                                                            \
+	{                                                                           \
+		"map", "FILE|NAME", OPT_STRING, offset, 0, 0,                       \
+		    "memory map of the modelled machine: a file in one of the\n"    \
+		    "formats of \"pmapsim help memmap\", \"-\", or the name of a\n" \
+		    "bundled one (default " MAPS_DEFAULT ")"                        \
+	}
+
 /*
  * name: NULL for the compiled-in map, "-" for standard input, a file or the name
  * of a bundled map.  Returns 0 and the map, which memmap_free() gives back; or

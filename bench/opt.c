@@ -172,6 +172,18 @@ opt_parse(
 	return (0);
 }
 
+int
+opt_parse_only(const struct opt *opts, int argc, char *argv[], void *conf)
+{
+	int error, rest;
+
+	error = opt_parse(opts, argc, argv, conf, &rest);
+	if (error != 0 || rest == argc)
+		return (error);
+	warnx("%s: \"%s\": expected options only", argv[0], argv[rest]);
+	return (EX_USAGE);
+}
+
 static void
 help_option(const char *name, const char *arg, const char *text, FILE *out)
 {

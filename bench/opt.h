@@ -32,12 +32,34 @@ struct opt {
 	const char *o_help; /* lines separated by '\n' */
 };
 
+/* Options that several commands have, as entries of their tables. */
+#define OPT_JSON(offset, what, tables)                                         \
+	{                                                                      \
+		"json", "FILE", OPT_STRING, offset, 0, 0,                      \
+		    "also write every " what                                   \
+		    " as a JSON line; \"-\": to standard\n"                    \
+		    "output, and the " tables " to standard error"             \
+	}
+#define OPT_REPEATS(offset, min, usual)                                        \
+	{                                                                      \
+		"repeats", "R", OPT_UNSIGNED, offset, min, 1000,               \
+		    "runs of each kind, " #min " to 1000 (default " usual ")"  \
+	}
+#define OPT_QUICK_SAMPLES(offset)                                              \
+	{                                                                      \
+		"quick", NULL, OPT_FLAG, offset, 0, 0,                         \
+		    "a tenth of the samples: to try it, not to use"            \
+	}
+
 /*
  * Read argv[1..argc) into *conf.  Returns 0 and in *restp the index of the first
  * argument that is no option; or EX_USAGE, having said why.
  */
 int opt_parse(
     const struct opt *opts, int argc, char *argv[], void *conf, int *restp);
+
+/* The same for a command that has options only: EX_USAGE also for an argument. */
+int opt_parse_only(const struct opt *opts, int argc, char *argv[], void *conf);
 
 /*
  * A number without sign, blanks or anything else.  Returns 0, or EINVAL when

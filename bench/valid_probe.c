@@ -222,7 +222,7 @@ static int
 probe_main(int argc, char *argv[])
 {
 	static struct probe_cmd pc;
-	int error, rest;
+	int error;
 
 	memset(&pc, 0, sizeof(pc));
 	pc.pc_preset_name = "clx-2s-104";
@@ -232,13 +232,9 @@ probe_main(int argc, char *argv[])
 	pc.pc_job.vj_ops = 1000;
 	pc.pc_job.vj_gap_ns = 1000000;
 	pc.pc_job.vj_hold_ns = 10000;
-	error = opt_parse(probe_opts, argc, argv, &pc, &rest);
+	error = opt_parse_only(probe_opts, argc, argv, &pc);
 	if (error != 0)
 		return (error);
-	if (rest < argc) {
-		warnx("probe: \"%s\": expected options only", argv[rest]);
-		return (EX_USAGE);
-	}
 	error = read_kind(pc.pc_kind, &pc.pc_job.vj_kind);
 	if (error == 0)
 		error = read_cpus(&pc);

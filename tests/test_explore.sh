@@ -25,7 +25,7 @@ claim "--list succeeds" equal "$status" 0
 claim "--list names a scenario" out_matches '^counter  *2  '
 claim "--list names designs" out_matches '^  counter  *sparse/gen2 '
 
-fails 64 'explore: "x": expected no argument' x
+fails 64 'explore: "x": expected options only' x
 fails 64 '--scenario: no "x"; see --list' --scenario x
 fails 64 '--scenario: "counter,": a name is empty' --scenario counter,
 fails 64 '--strategy: "x": expected random[:N], pct[:D], bounded[:P] or mix' \
