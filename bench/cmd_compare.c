@@ -266,12 +266,7 @@ compare(struct compare *co)
 	error = compare_measure(co);
 	if (error == 0)
 		print_results(co);
-	if (error == 0 && co->co_interrupted)
-		error = EX_INTERRUPTED;
-	if (error == 0 && co->co_nvoid + co->co_nwrong > 0)
-		error = EX_VOID;
-	compare_record_end(co, error);
-	return (error);
+	return (compare_end(co, error));
 }
 
 /*

@@ -123,9 +123,13 @@ compare_at(
 		repeat]);
 }
 
-/* The first and the last record.  env, of the host, is given away. */
+/* The first record.  env, of the host, is given away. */
 void compare_record_header(struct compare *co, const char *kind, json_t *env);
-void compare_record_end(struct compare *co, int status);
+/*
+ * The last one, with the exit status, which it returns: error, or if that is 0
+ * what the results say.
+ */
+int compare_end(struct compare *co, int error);
 
 /* On a modelled host: options, and everything.  As their namesakes. */
 int compare_virtual_configure(struct compare *co);

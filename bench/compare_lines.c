@@ -37,29 +37,14 @@ queue_cpus(const struct virtual_result *vr, const void *arg)
 	return (virtual_cpus(vr, vr->vr_sum.vl_queue_ps));
 }
 
-struct kind_row {
-	const char *kr_text;
-	double kr_max;
-};
-
-static int
-compare_rows(const void *ap, const void *bp)
-{
-	const struct kind_row *a = ap, *b = bp;
-
-	if (a->kr_max != b->kr_max)
-		return (a->kr_max < b->kr_max ? 1 : -1);
-	return (strcmp(a->kr_text, b->kr_text));
-}
-
 /* By the largest time in any design; the first run that counts. */
 static size_t
-kind_rows(
-    const struct compare *co, const struct series *se, struct kind_row **rowsp)
+kind_rows(const struct compare *co, const struct series *se,
+    struct compare_row **rowsp)
 {
-	struct kind_row *rows =
+	struct compare_row *rows =
 	    bench_calloc(co->co_ndesigns * VIRTUAL_KINDS, sizeof(rows[0]));
-	size_t n = 0, i;
+	size_t n = 0;
 
 	for (size_t d = 0; d < co->co_ndesigns; d++) {
 		const struct virtual_result *vr =
@@ -69,65 +54,39 @@ kind_rows(
 			const struct virtual_kind *vk = &vr->vr_kind[k];
 			double cpus = virtual_cpus(vr, vk->vk_ps);
 
-			for (i = 0; i < n; i++) {
-				if (strcmp(rows[i].kr_text, vk->vk_text) == 0)
-					break;
-			}
-			if (i == n)
-				rows[n++] = (struct kind_row){ vk->vk_text, 0 };
-			if (cpus > rows[i].kr_max)
-				rows[i].kr_max = cpus;
+			n = compare_row_add(rows, n, vk->vk_text, cpus);
 		}
 	}
-	if (n > 0)
-		qsort(rows, n, sizeof(rows[0]), compare_rows);
+	compare_rows_sort(rows, n);
 	*rowsp = rows;
 	return (n < KINDS_SHOWN ? n : KINDS_SHOWN);
 }
 
 static void
-cpus_row(const struct compare *co, const struct series *se, size_t first,
-    size_t n, struct table *t, const char *what,
-    double (*fn)(const struct virtual_result *vr, const void *arg))
+print_rows(const struct compare_columns *cc, const struct compare_row *rows,
+    size_t nrows)
 {
-	table_cell(t, "%s", what);
-	for (size_t d = first; d < first + n; d++) {
-		double v = compare_virtual_median(co, se, d, fn, what);
-
-		if (v < 0)
-			table_cell(t, "-");
-		else
-			table_cell(t, v < 0.0995 ? "%.4f" : "%.2f", v);
-	}
+	for (size_t i = 0; i < nrows; i++)
+		compare_cpus_row(
+		    cc, rows[i].cr_name, kind_cpus, rows[i].cr_name);
+	table_rule(cc->cc_table);
+	compare_cpus_row(cc, "all lines", all_cpus, NULL);
+	compare_cpus_row(
+	    cc, "  of it, queueing for the line", queue_cpus, NULL);
 }
 
 void
 compare_print_kinds(const struct compare *co, const struct series *se)
 {
-	struct kind_row *rows;
-	size_t nrows = kind_rows(co, se, &rows), nd = co->co_ndesigns, n;
+	struct compare_row *rows;
+	size_t nrows = kind_rows(co, se, &rows);
 
 	(void)fprintf(co->co_out,
 	    "\nTime in cache misses by what was wanted, in mean CPUs (median "
 	    "of %u runs)\n\n",
 	    co->co_repeats);
-	for (size_t first = 0; first < nd; first += n) {
-		struct table *t;
-
-		n = nd - first < COMPARE_COLUMNS ? nd - first : COMPARE_COLUMNS;
-		t = compare_table(co, first, n, "STRUCTURE.FIELD");
-		for (size_t i = 0; i < nrows; i++)
-			cpus_row(
-			    co, se, first, n, t, rows[i].kr_text, kind_cpus);
-		table_rule(t);
-		cpus_row(co, se, first, n, t, "all lines", all_cpus);
-		cpus_row(co, se, first, n, t, "  of it, queueing for the line",
-		    queue_cpus);
-		table_print(t, co->co_out);
-		table_destroy(t);
-		if (first + n < nd)
-			(void)fprintf(co->co_out, "\n");
-	}
+	compare_print_columns(
+	    co, se, "STRUCTURE.FIELD", print_rows, rows, nrows);
 	free(rows);
 }
 

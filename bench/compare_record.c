@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What stands around the runs in the records. */
+#include "bench.h"
 #include "compare.h"
 
 void
@@ -30,11 +31,16 @@ compare_record_header(struct compare *co, const char *kind, json_t *env)
 	record_write(co->co_record, o);
 }
 
-void
-compare_record_end(struct compare *co, int status)
+int
+compare_end(struct compare *co, int error)
 {
+	if (error == 0 && co->co_interrupted)
+		error = EX_INTERRUPTED;
+	if (error == 0 && co->co_nvoid + co->co_nwrong > 0)
+		error = EX_VOID;
 	record_write(co->co_record,
-	    json_pack("{s:s, s:i, s:i, s:b}", "type", "end", "status", status,
+	    json_pack("{s:s, s:i, s:i, s:b}", "type", "end", "status", error,
 		"void", (int)co->co_nvoid, "interrupted",
 		(int)co->co_interrupted));
+	return (error);
 }

@@ -10,39 +10,8 @@
 #include "compare_virtual.h"
 #include "table.h"
 
-#define CLASSES_SHOWN 6
-
-const struct virtual_result *
-compare_virtual_first(
-    const struct compare *co, const struct series *se, size_t design)
-{
-	size_t s = (size_t)(se - co->co_series);
-
-	for (unsigned r = 0; r < co->co_repeats; r++) {
-		if (compare_at(co, s, design, r)->ru_counts)
-			return (compare_virtual_at(co, s, design, r));
-	}
-	return (NULL);
-}
-
-double
-compare_virtual_median(const struct compare *co, const struct series *se,
-    size_t design,
-    double (*fn)(const struct virtual_result *vr, const void *arg),
-    const void *arg)
-{
-	double *v = bench_calloc(co->co_repeats, sizeof(v[0])), median = -1;
-	size_t s = (size_t)(se - co->co_series), n = 0;
-
-	for (unsigned r = 0; r < co->co_repeats; r++) {
-		if (compare_at(co, s, design, r)->ru_counts)
-			v[n++] = fn(compare_virtual_at(co, s, design, r), arg);
-	}
-	if (n > 0)
-		median = stats_of(v, n).s_median;
-	free(v);
-	return (median);
-}
+#define CLASSES_SHOWN  6
+#define HANDOFFS_SHOWN 3
 
 const struct virtual_class *
 virtual_class_find(const struct virtual_result *vr, const char *name)
@@ -90,26 +59,13 @@ total_cpus(const struct virtual_result *vr, const void *arg)
 }
 
 /* Classes by the largest time in any design; the first run that counts. */
-struct class_row {
-	const char *cr_name;
-	double cr_max;
-};
-
-static int
-compare_rows(const void *ap, const void *bp)
-{
-	const struct class_row *a = ap, *b = bp;
-
-	if (a->cr_max != b->cr_max)
-		return (a->cr_max < b->cr_max ? 1 : -1);
-	return (strcmp(a->cr_name, b->cr_name));
-}
-
 static size_t
 class_rows(const struct compare *co, const struct series *se,
-    struct class_row rows[VSTAT_CLASSES])
+    struct compare_row **rowsp)
 {
-	size_t n = 0, i;
+	struct compare_row *rows =
+	    bench_calloc(co->co_ndesigns * VSTAT_CLASSES, sizeof(rows[0]));
+	size_t n = 0;
 
 	for (size_t d = 0; d < co->co_ndesigns; d++) {
 		const struct virtual_result *vr =
@@ -120,40 +76,12 @@ class_rows(const struct compare *co, const struct series *se,
 				NVT };
 			double cpus = stack_cpus(vr, &sc);
 
-			for (i = 0; i < n; i++) {
-				if (strcmp(rows[i].cr_name, sc.sc_class) == 0)
-					break;
-			}
-			if (i == VSTAT_CLASSES)
-				continue;
-			if (i == n)
-				rows[n++] =
-				    (struct class_row){ sc.sc_class, 0 };
-			if (cpus > rows[i].cr_max)
-				rows[i].cr_max = cpus;
+			n = compare_row_add(rows, n, sc.sc_class, cpus);
 		}
 	}
-	if (n > 0)
-		qsort(rows, n, sizeof(rows[0]), compare_rows);
+	compare_rows_sort(rows, n);
+	*rowsp = rows;
 	return (n);
-}
-
-static void
-cpus_cell(struct table *t, double cpus)
-{
-	if (cpus < 0)
-		table_cell(t, "-");
-	else
-		table_cell(t, cpus < 0.0995 ? "%.4f" : "%.2f", cpus);
-}
-
-static void
-stack_row(const struct compare *co, const struct series *se, size_t first,
-    size_t n, struct table *t, const char *what, const struct stack_cell *sc)
-{
-	table_cell(t, "%s", what);
-	for (size_t d = first; d < first + n; d++)
-		cpus_cell(t, compare_virtual_median(co, se, d, stack_cpus, sc));
 }
 
 static const char *const time_texts[NVT] = {
@@ -164,20 +92,20 @@ static const char *const time_texts[NVT] = {
 
 /* A class as a whole, and what it consists of where that is much. */
 static void
-class_block(const struct compare *co, const struct series *se, size_t first,
-    size_t n, struct table *t, const struct class_row *cr)
+class_block(const struct compare_columns *cc, const struct compare_row *cr)
 {
+	const struct compare *co = cc->cc_compare;
 	char what[VIRTUAL_CLASS_MAX + 20];
 	struct stack_cell sc = { cr->cr_name, NVT };
 
 	(void)snprintf(what, sizeof(what), "waiting for %s", cr->cr_name);
-	stack_row(co, se, first, n, t, what, &sc);
+	compare_cpus_row(cc, what, stack_cpus, &sc);
 	for (sc.sc_time = 0; sc.sc_time < NVT; sc.sc_time++) {
 		double max = 0;
 
 		for (size_t d = 0; d < co->co_ndesigns; d++) {
-			double v =
-			    compare_virtual_median(co, se, d, stack_cpus, &sc);
+			double v = compare_virtual_median(
+			    co, cc->cc_series, d, stack_cpus, &sc);
 
 			if (v > max)
 				max = v;
@@ -186,54 +114,44 @@ class_block(const struct compare *co, const struct series *se, size_t first,
 			continue;
 		(void)snprintf(
 		    what, sizeof(what), "  %s", time_texts[sc.sc_time]);
-		stack_row(co, se, first, n, t, what, &sc);
+		compare_cpus_row(cc, what, stack_cpus, &sc);
 	}
 }
 
 static void
-stack_table(const struct compare *co, const struct series *se, size_t first,
-    size_t n, const struct class_row *rows, size_t nrows)
+stack_rows(const struct compare_columns *cc, const struct compare_row *rows,
+    size_t nrows)
 {
-	struct table *t = compare_table(co, first, n, "MEAN CPUS");
 	struct stack_cell sc = { "", NVT };
 
-	stack_row(co, se, first, n, t, "at work", &sc);
+	compare_cpus_row(cc, "at work", stack_cpus, &sc);
 	for (sc.sc_time = 0; sc.sc_time < NVT; sc.sc_time++) {
 		char what[40];
 
 		(void)snprintf(
 		    what, sizeof(what), "  %s", time_texts[sc.sc_time]);
-		stack_row(co, se, first, n, t, what, &sc);
+		compare_cpus_row(cc, what, stack_cpus, &sc);
 	}
 	for (size_t i = 0; i < nrows; i++) {
 		if (i < CLASSES_SHOWN && rows[i].cr_max >= 0.0001)
-			class_block(co, se, first, n, t, &rows[i]);
+			class_block(cc, &rows[i]);
 	}
-	table_rule(t);
-	table_cell(t, "all, with locks not shown");
-	for (size_t d = first; d < first + n; d++)
-		cpus_cell(
-		    t, compare_virtual_median(co, se, d, total_cpus, NULL));
-	table_print(t, co->co_out);
-	table_destroy(t);
+	table_rule(cc->cc_table);
+	compare_cpus_row(cc, "all, with locks not shown", total_cpus, NULL);
 }
 
 void
 compare_print_stacks(const struct compare *co, const struct series *se)
 {
-	struct class_row rows[VSTAT_CLASSES];
-	size_t nrows = class_rows(co, se, rows), nd = co->co_ndesigns, n;
+	struct compare_row *rows;
+	size_t nrows = class_rows(co, se, &rows);
 
 	(void)fprintf(co->co_out,
 	    "\nWhere the time of %u threads on %u CPUs goes, in mean CPUs "
 	    "(median of %u runs)\n\n",
 	    se->se_threads, se->se_cpus, co->co_repeats);
-	for (size_t first = 0; first < nd; first += n) {
-		n = nd - first < COMPARE_COLUMNS ? nd - first : COMPARE_COLUMNS;
-		stack_table(co, se, first, n, rows, nrows);
-		if (first + n < nd)
-			(void)fprintf(co->co_out, "\n");
-	}
+	compare_print_columns(co, se, "MEAN CPUS", stack_rows, rows, nrows);
+	free(rows);
 }
 
 /*
@@ -353,8 +271,7 @@ handoff_pct(const struct virtual_result *vr, const void *arg)
 }
 
 static void
-handoff_block(const struct compare *co, const struct series *se, size_t first,
-    size_t n, struct table *t, const char *class)
+handoff_block(const struct compare_columns *cc, const char *class)
 {
 	static const char *const texts[NVD] = {
 #define DIST_TEXT(name, key, text) [name] = text,
@@ -362,15 +279,16 @@ handoff_block(const struct compare *co, const struct series *se, size_t first,
 #undef DIST_TEXT
 	};
 	struct handoff_cell hc = { class, 0 };
+	struct table *t = cc->cc_table;
 
 	table_cell(t, "%s", class);
-	for (size_t d = 0; d < n; d++)
+	for (size_t d = cc->cc_first; d < cc->cc_end; d++)
 		table_cell(t, "%s", "");
 	for (hc.hc_dist = 0; hc.hc_dist < NVD; hc.hc_dist++) {
 		table_cell(t, "  %s, %%", texts[hc.hc_dist]);
-		for (size_t d = first; d < first + n; d++) {
-			double v =
-			    compare_virtual_median(co, se, d, handoff_pct, &hc);
+		for (size_t d = cc->cc_first; d < cc->cc_end; d++) {
+			double v = compare_virtual_median(
+			    cc->cc_compare, cc->cc_series, d, handoff_pct, &hc);
 
 			if (v < 0)
 				table_cell(t, "-");
@@ -380,30 +298,28 @@ handoff_block(const struct compare *co, const struct series *se, size_t first,
 	}
 }
 
+static void
+handoff_rows(const struct compare_columns *cc, const struct compare_row *rows,
+    size_t nrows)
+{
+	for (size_t i = 0; i < nrows && i < HANDOFFS_SHOWN; i++)
+		handoff_block(cc, rows[i].cr_name);
+}
+
 void
 compare_print_handoffs(const struct compare *co, const struct series *se)
 {
-	struct class_row rows[VSTAT_CLASSES];
-	size_t nrows = class_rows(co, se, rows), nd = co->co_ndesigns, n;
-	const size_t shown = 3;
+	struct compare_row *rows;
+	size_t nrows = class_rows(co, se, &rows);
 
-	if (nrows == 0)
-		return;
-	(void)fprintf(co->co_out,
-	    "\nHow far locks are handed on: from the last owner to the next "
-	    "one, exclusive, contended or not\n(locks with the longest waits, "
-	    "median of %u runs)\n\n",
-	    co->co_repeats);
-	for (size_t first = 0; first < nd; first += n) {
-		struct table *t;
-
-		n = nd - first < COMPARE_COLUMNS ? nd - first : COMPARE_COLUMNS;
-		t = compare_table(co, first, n, "PER CENT OF HAND-OFFS");
-		for (size_t i = 0; i < nrows && i < shown; i++)
-			handoff_block(co, se, first, n, t, rows[i].cr_name);
-		table_print(t, co->co_out);
-		table_destroy(t);
-		if (first + n < nd)
-			(void)fprintf(co->co_out, "\n");
+	if (nrows > 0) {
+		(void)fprintf(co->co_out,
+		    "\nHow far locks are handed on: from the last owner to the "
+		    "next one, exclusive, contended or not\n(locks with the "
+		    "longest waits, median of %u runs)\n\n",
+		    co->co_repeats);
+		compare_print_columns(
+		    co, se, "PER CENT OF HAND-OFFS", handoff_rows, rows, nrows);
 	}
+	free(rows);
 }

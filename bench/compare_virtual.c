@@ -346,10 +346,5 @@ compare_virtual(struct compare *co)
 		print_tables(co);
 	if (error == 0 && co->co_plot != NULL)
 		error = compare_plot(co);
-	if (error == 0 && co->co_interrupted)
-		error = EX_INTERRUPTED;
-	if (error == 0 && co->co_nvoid + co->co_nwrong > 0)
-		error = EX_VOID;
-	compare_record_end(co, error);
-	return (error);
+	return (compare_end(co, error));
 }

@@ -7,6 +7,7 @@
  * compare.h.
  *
  *	compare_virtual.c  options, tasks, and what is done in which order
+ *	compare_columns.c  what tables with a column a design have in common
  *	compare_stack.c	   tables of time: wait stacks, CPUs that wait, hand-offs
  *	compare_lines.c	   tables of cache lines
  *	compare_plot.c	   the drawing
@@ -37,6 +38,45 @@ double compare_virtual_median(const struct compare *co, const struct series *se,
     size_t design,
     double (*fn)(const struct virtual_result *vr, const void *arg),
     const void *arg);
+
+/*
+ * Rows of a table, which are not the same for all designs: by the largest value
+ * that any of them has.
+ */
+struct compare_row {
+	const char *cr_name;
+	double cr_max;
+};
+
+/* value, under this name: rows[0..n) plus one if it is new.  Returns the new n. */
+size_t compare_row_add(
+    struct compare_row *rows, size_t n, const char *name, double value);
+/* The largest first. */
+void compare_rows_sort(struct compare_row *rows, size_t n);
+
+/* A table's columns: one for each of the designs from cc_first to cc_end - 1. */
+struct compare_columns {
+	const struct compare *cc_compare;
+	const struct series *cc_series;
+	size_t cc_first;
+	size_t cc_end;
+	struct table *cc_table;
+};
+
+/* A row: what, and in each column the median of fn, in CPUs. */
+void compare_cpus_row(const struct compare_columns *cc, const char *what,
+    double (*fn)(const struct virtual_result *vr, const void *arg),
+    const void *arg);
+
+/*
+ * Print all designs, in as many tables as it takes.  Head stands above the names of
+ * rows; fill adds the cells below the designs' names.
+ */
+void compare_print_columns(const struct compare *co, const struct series *se,
+    const char *head,
+    void (*fill)(const struct compare_columns *cc,
+	const struct compare_row *rows, size_t nrows),
+    const struct compare_row *rows, size_t nrows);
 
 /* ps of the measured interval as mean CPUs. */
 static inline double
