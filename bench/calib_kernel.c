@@ -17,6 +17,7 @@
 #include "bench.h"
 #include "calib.h"
 #include "kern/cpu.h"
+#include "osstat.h"
 #include "thread.h"
 
 #define SAMPLES      1001
@@ -26,13 +27,6 @@
 #define DEEP_SAMPLES 501
 #define FAULTS       256
 #define IPI_MAX      16 /* CPUs that are interrupted at most */
-
-#ifndef MAP_ANONYMOUS
-#define MAP_ANONYMOUS MAP_ANON
-#endif
-#ifndef MADV_NOHUGEPAGE
-#define MADV_NOHUGEPAGE MADV_NORMAL
-#endif
 
 static double
 calls(void *arg)
@@ -209,7 +203,7 @@ faults(void *arg)
 	(void)arg;
 	if (p == MAP_FAILED)
 		return (NAN);
-	(void)madvise(p, size, MADV_NOHUGEPAGE);
+	osstat_want_small(p, size);
 	t0 = bench_clock_ns();
 	for (size_t i = 0; i < FAULTS; i++) {
 		/* The load is the point; what it reads is not. */

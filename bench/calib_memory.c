@@ -16,6 +16,8 @@
 
 #include "bench.h"
 #include "calib.h"
+#include "osstat.h"
+#include "random.h"
 
 #define LINE       64
 #define PAGE       4096
@@ -25,33 +27,12 @@
 #define PAGES      64 /* a sample */
 #define LARGE_PAGE (UINT64_C(2) << 20)
 
-#ifndef MAP_ANONYMOUS
-#define MAP_ANONYMOUS MAP_ANON
-#endif
-#ifdef MADV_HUGEPAGE
-#define ADVICE_LARGE MADV_HUGEPAGE
-#else
-#define ADVICE_LARGE MADV_NORMAL /* the system makes them by itself, or not */
-#endif
-
 struct chain {
 	char *ch_base;
 	size_t ch_bytes;
 	_Atomic(void *) ch_at; /* where the walk is */
 	uint64_t ch_random;
 };
-
-static uint64_t
-next_random(uint64_t *state)
-{
-	uint64_t x = *state;
-
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	*state = x;
-	return (x * UINT64_C(0x2545f4914f6cdd1d));
-}
 
 /* Memory in large pages if possible; NULL when there is none. */
 static char *
@@ -69,7 +50,7 @@ map(size_t bytes)
 		(void)munmap(p, off);
 	if (off != LARGE_PAGE)
 		(void)munmap(p + off + bytes, LARGE_PAGE - off);
-	(void)madvise(p + off, bytes, ADVICE_LARGE);
+	osstat_want_huge(p + off, bytes);
 	return (p + off);
 }
 
@@ -83,7 +64,7 @@ link_chain(struct chain *ch, size_t bytes)
 	for (size_t i = 0; i < n; i++)
 		order[i] = (uint32_t)i;
 	for (size_t i = n - 1; i > 0; i--) {
-		size_t j = (size_t)(next_random(&ch->ch_random) % i);
+		size_t j = (size_t)(bench_random(&ch->ch_random) % i);
 		uint32_t t = order[i];
 
 		order[i] = order[j];
@@ -150,7 +131,7 @@ clear_pages(void *arg)
 
 	for (unsigned i = 0; i < PAGES; i++) {
 		char *page = ch->ch_base +
-		    next_random(&ch->ch_random) % (ch->ch_bytes / PAGE) * PAGE;
+		    bench_random(&ch->ch_random) % (ch->ch_bytes / PAGE) * PAGE;
 
 		t0 = bench_clock_ns();
 		memset(page, 0, PAGE);
@@ -169,8 +150,8 @@ copy_pages(void *arg)
 	uint64_t t0, ns = 0;
 
 	for (unsigned i = 0; i < PAGES; i++) {
-		size_t from = next_random(&ch->ch_random) % pages;
-		size_t to = next_random(&ch->ch_random) % pages;
+		size_t from = bench_random(&ch->ch_random) % pages;
+		size_t to = bench_random(&ch->ch_random) % pages;
 
 		if (to == from)
 			to = (to + 1) % pages;

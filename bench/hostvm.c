@@ -8,18 +8,11 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "osstat.h"
 #include "thread.h"
 
 #define REPEATS 7
 #define ROUNDS  8 /* mappings a repeat; the first is warm-up */
-
-#ifndef MAP_ANONYMOUS
-#define MAP_ANONYMOUS MAP_ANON
-#endif
-/* Huge pages would hide what a page costs; elsewhere a write gets small ones. */
-#ifndef MADV_NOHUGEPAGE
-#define MADV_NOHUGEPAGE MADV_NORMAL
-#endif
 
 enum phase {
 	PHASE_MMAP,
@@ -49,7 +42,8 @@ hostvm_round(size_t page, double ns[NPHASES])
 	if (p == MAP_FAILED)
 		return (errno);
 	ns[PHASE_MMAP] += (double)(t1 - t0);
-	(void)madvise(p, size, MADV_NOHUGEPAGE);
+	/* Huge pages would hide what a page costs. */
+	osstat_want_small(p, size);
 
 	t0 = bench_clock_ns();
 	for (size_t i = 0; i < HOSTVM_PAGES; i++) {

@@ -18,23 +18,12 @@
 #include "bench.h"
 #include "fifo.h"
 #include "osstat.h"
+#include "random.h"
 #include "sim/clock.h"
 #include "spinwork.h"
 
 #define PAIR_WINDOW_NS 8000000
 #define PRI_STEP       8
-
-static inline uint64_t
-next_random(uint64_t *state)
-{
-	uint64_t x = *state;
-
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	*state = x;
-	return (x * UINT64_C(0x2545f4914f6cdd1d));
-}
 
 /* From 0 to n - 1. */
 static inline uint64_t
@@ -158,11 +147,11 @@ work(struct worker *w, struct run *r)
 	char *header;
 
 	while (!stopped(r) && (ll->ll_ops == 0 || ops < ll->ll_ops)) {
-		random = next_random(&w->w_random);
+		random = bench_random(&w->w_random);
 		if (ll->ll_random)
 			i = (unsigned)scale_random(random, ll->ll_nlocks);
 		header = r->r_array.la_base + i * r->r_array.la_stride;
-		random = next_random(&w->w_random);
+		random = bench_random(&w->w_random);
 		if (ll->ll_readers > 0 && random % 100 < ll->ll_readers) {
 			if (r->r_ops->plo_rlock != NULL)
 				hold_shared(w, r, header);

@@ -48,3 +48,9 @@ osstat_want_huge(void *p, size_t size)
 {
 	(void)madvise(p, size, MADV_HUGEPAGE);
 }
+
+void
+osstat_want_small(void *p, size_t size)
+{
+	(void)madvise(p, size, MADV_NOHUGEPAGE);
+}

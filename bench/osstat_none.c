@@ -23,3 +23,10 @@ osstat_want_huge(void *p, size_t size)
 	(void)p;
 	(void)size;
 }
+
+void
+osstat_want_small(void *p, size_t size)
+{
+	(void)p;
+	(void)size;
+}
