@@ -25,29 +25,33 @@ struct core {
 };
 
 /*
- * Two loads and a store, each of another line than the one before, with the
- * arithmetic that addresses need.  Atomics, so that the compiler leaves every
- * one of them; relaxed ones are plain instructions.
+ * Step i of a loop: two loads and a store, each of another line than the one
+ * before, with the arithmetic that addresses need.  Atomics, so that the compiler
+ * leaves every one of them; relaxed ones are plain instructions.
  */
+static inline void
+access_thrice(struct core *co, unsigned i, uint64_t *ap, uint64_t *bp)
+{
+	unsigned w = (i * 9) % WORDS;
+
+	/* Relaxed: nobody else is there. */
+	*ap += atomic_load_explicit(&co->co_words[w], memory_order_relaxed);
+	/* Relaxed: as above. */
+	*bp ^= atomic_load_explicit(
+	    &co->co_words[(w + 256) % WORDS], memory_order_relaxed);
+	/* Relaxed: as above. */
+	atomic_store_explicit(
+	    &co->co_words[(w + 512) % WORDS], i, memory_order_relaxed);
+}
+
 static double
 hits(void *arg)
 {
 	struct core *co = arg;
 	uint64_t t0 = bench_clock_ns(), a = 0, b = 0;
 
-	for (unsigned i = 0; i < N; i++) {
-		unsigned w = (i * 9) % WORDS;
-
-		/* Relaxed: nobody else is there. */
-		a += atomic_load_explicit(
-		    &co->co_words[w], memory_order_relaxed);
-		/* Relaxed: as above. */
-		b ^= atomic_load_explicit(
-		    &co->co_words[(w + 256) % WORDS], memory_order_relaxed);
-		/* Relaxed: as above. */
-		atomic_store_explicit(
-		    &co->co_words[(w + 512) % WORDS], i, memory_order_relaxed);
-	}
+	for (unsigned i = 0; i < N; i++)
+		access_thrice(co, i, &a, &b);
 	t0 = bench_clock_ns() - t0;
 	/* Relaxed: so that the sums are used. */
 	atomic_store_explicit(&co->co_sink, a + b, memory_order_relaxed);
@@ -88,17 +92,7 @@ amid(struct core *co, bool rmw)
 	uint64_t t0 = bench_clock_ns(), a = 0, b = 0;
 
 	for (unsigned i = 0; i < N / 2; i++) {
-		unsigned w = (i * 9) % WORDS;
-
-		/* Relaxed: nobody else is there. */
-		a += atomic_load_explicit(
-		    &co->co_words[w], memory_order_relaxed);
-		/* Relaxed: as above. */
-		b ^= atomic_load_explicit(
-		    &co->co_words[(w + 256) % WORDS], memory_order_relaxed);
-		/* Relaxed: as above. */
-		atomic_store_explicit(
-		    &co->co_words[(w + 512) % WORDS], i, memory_order_relaxed);
+		access_thrice(co, i, &a, &b);
 		if (rmw && i % AMID == 0) {
 			/* Acq_rel: as locks have them, in sum. */
 			(void)atomic_fetch_add_explicit(
