@@ -458,15 +458,6 @@ later:
 	return (false);
 }
 
-bool
-line_is_here(const struct line *ln, const struct vcpu *vc)
-{
-	struct line_look lk;
-
-	line_look(ln, vc, &lk);
-	return (lk.lk_mine && lk.lk_age <= line_model.lm_l2_units);
-}
-
 void
 line_fence(struct vcpu *vc)
 {

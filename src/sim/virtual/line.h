@@ -139,9 +139,6 @@ bool line_access(struct vcpu *vc, uintptr_t addr, enum line_op op);
 /* Wait for the store buffer; a full fence. */
 void line_fence(struct vcpu *vc);
 
-/* Has vc's core the line in its own caches? */
-bool line_is_here(const struct line *ln, const struct vcpu *vc);
-
 /* Accesses to [p, p + size) are the program's own business, or no longer. */
 void line_silence(const void *p, size_t size, bool silent);
 

@@ -101,16 +101,15 @@ _Static_assert(offsetof(struct vfiber, fb_td) == 64, "a switch needs one line");
  * What a CPU has looked at since its fiber spun last: world_watch.c.  Times are from
  * the end of that spin on.
  */
-#define WATCH_LINES 2
 struct vwatch {
 	const struct vfiber *w_fiber;
-	struct line *w_lines[WATCH_LINES];
-	uint64_t w_at_ps[WATCH_LINES]; /* the first look at each */
-	uint64_t w_clock_ps;           /* the last look at the clock */
-	uint64_t w_end_ps;             /* when that spin ended */
-	uint64_t w_body_ps;            /* of the round before */
+	struct line *w_line; /* NULL: none */
+	uint64_t w_at_ps;    /* the look at it */
+	uint64_t w_switches; /* vw_switches then */
+	uint64_t w_clock_ps; /* the last look at the clock */
+	uint64_t w_end_ps;   /* when that spin ended */
+	uint64_t w_body_ps;  /* of the round before */
 	uint64_t w_n;
-	unsigned w_nlines;
 	bool w_else; /* it has done something else as well */
 };
 
@@ -332,16 +331,13 @@ world_watch_line(struct vcpu *vc, struct line *ln)
 {
 	struct vwatch *w = &vc->vc_watch;
 
-	for (unsigned i = 0; i < w->w_nlines; i++) {
-		if (w->w_lines[i] == ln)
-			return;
-	}
-	if (w->w_nlines == WATCH_LINES) {
+	if (w->w_line != NULL) {
 		w->w_else = true;
 		return;
 	}
-	w->w_lines[w->w_nlines] = ln;
-	w->w_at_ps[w->w_nlines++] = vc->vc_clock_ps - w->w_end_ps;
+	w->w_line = ln;
+	w->w_at_ps = vc->vc_clock_ps - w->w_end_ps;
+	w->w_switches = virt_world.vw_switches;
 }
 
 /* A fiber on CPU cpu that calls fn(arg).  Returns 0 or ENOMEM. */

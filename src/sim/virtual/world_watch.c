@@ -12,13 +12,16 @@
  *	     ^ w_at_ps   ^ w_clock_ps		      = w_body_ps
  *
  * so_spin_until() is the promise of the caller that this is what it does, and until
- * when.  If the round that has just ended was nothing but loads that hit, and as
- * long as the one before, then all rounds to come are known.  The CPU sleeps
- * through them: it is charged for the pauses up to the first end of a round whose
- * look at the clock is at the deadline or after.  Whoever writes one of the lines
- * finds LINE_WATCHED in it and shortens that to the first end of a round whose look
- * at the line is after the write.  What follows is what would have been: the same
- * clock, the same miss, at the same time.
+ * when.  If the round that has just ended was one atomic load that hit, and as
+ * long as the one before, and nobody else has run since that load, then all rounds
+ * to come are known.  The CPU sleeps through them: it is charged for the pauses up
+ * to the first end of a round whose look at the clock is at the deadline or after.
+ * Whoever writes the line finds LINE_WATCHED in it and shortens that to the first
+ * end of a round whose look at the line is after the write.  What follows is what
+ * would have been: the same clock, the same miss, at the same time.
+ *
+ * With two looks in a round that could not be: a write between them is seen by the
+ * second, and a round cannot be begun in its middle.  Such rounds are all made.
  *
  * A sibling that begins to work, or ends, makes the rounds longer or shorter: that
  * ends a sleep too, at the next look.  Then it is a hit or two that cost what they
@@ -41,18 +44,19 @@
 struct watcher {
 	struct watcher *wr_next;
 	struct vfiber *wr_fiber;
-	const struct vwatch *wr_watch; /* a copy */
-	uint64_t wr_end_ps;            /* the first end of a round */
+	struct line *wr_line;
+	uint64_t wr_end_ps; /* the first end of a round */
+	uint64_t wr_at_ps;  /* from there to the look */
 	uint64_t wr_round_ps;
 };
 
 static struct watcher *watchers;
 
-/* The first end of a round after which a look at line i comes after vc. */
+/* The first end of a round after which the look at the line comes after vc. */
 static uint64_t
-end_after(const struct watcher *wr, unsigned i, const struct vcpu *vc)
+end_after(const struct watcher *wr, const struct vcpu *vc)
 {
-	uint64_t look = wr->wr_end_ps + wr->wr_watch->w_at_ps[i], rounds = 0;
+	uint64_t look = wr->wr_end_ps + wr->wr_at_ps, rounds = 0;
 	bool later = wr->wr_fiber->fb_cpu->vc_id > vc->vc_id;
 
 	/* Events of one time are in the order of CPUs. */
@@ -90,21 +94,12 @@ shorten(struct watcher *wr, uint64_t end_ps)
 void
 world_written(const struct vcpu *vc, struct line *ln)
 {
-	const struct vwatch *w;
-	bool any = false;
-
 	for (struct watcher *wr = watchers; wr != NULL; wr = wr->wr_next) {
-		w = wr->wr_watch;
-		for (unsigned i = 0; i < w->w_nlines; i++) {
-			if (w->w_lines[i] != ln)
-				continue;
-			shorten(wr, end_after(wr, i, vc));
-			any = true;
-		}
+		if (wr->wr_line == ln)
+			shorten(wr, end_after(wr, vc));
 	}
 	ln->ln_flags &= (uint8_t)~LINE_WATCHED;
-	if (any)
-		world_limit();
+	world_limit();
 }
 
 void
@@ -112,19 +107,8 @@ world_disturbed(const struct vcpu *vc, const struct vcpu *by)
 {
 	for (struct watcher *wr = watchers; wr != NULL; wr = wr->wr_next) {
 		if (wr->wr_fiber->fb_cpu == vc)
-			shorten(wr, end_after(wr, 0, by));
+			shorten(wr, end_after(wr, by));
 	}
-}
-
-/* Is each line still as it was when the CPU looked? */
-static bool
-all_there(const struct vcpu *vc, const struct vwatch *w)
-{
-	for (unsigned i = 0; i < w->w_nlines; i++) {
-		if (!line_is_here(w->w_lines[i], vc))
-			return (false);
-	}
-	return (w->w_nlines > 0);
 }
 
 /* How many rounds after the one that ends at end_ps come before the deadline. */
@@ -143,18 +127,17 @@ static void
 sleep_through(
     const struct vwatch *w, uint64_t end_ps, uint64_t round_ps, uint64_t rounds)
 {
-	struct vwatch copy = *w;
 	struct watcher self = {
 		.wr_next = watchers,
 		.wr_fiber = virt_world.vw_fiber,
-		.wr_watch = &copy,
+		.wr_line = w->w_line,
 		.wr_end_ps = end_ps,
+		.wr_at_ps = w->w_at_ps,
 		.wr_round_ps = round_ps,
 	};
 	struct watcher **wrp;
 
-	for (unsigned i = 0; i < copy.w_nlines; i++)
-		copy.w_lines[i]->ln_flags |= LINE_WATCHED;
+	w->w_line->ln_flags |= LINE_WATCHED;
 	watchers = &self;
 	world_pass(VT_SPIN,
 	    end_ps + rounds * round_ps - virt_world.vw_cpu->vc_clock_ps);
@@ -177,8 +160,10 @@ world_spin_until(uint64_t n, uint64_t deadline_ps)
 	pause = n * virt_world.vw_preset.pr_pause_ps;
 	end = vc->vc_clock_ps + pause;
 	body = vc->vc_clock_ps - w->w_end_ps;
-	if (!w->w_else && w->w_fiber == virt_world.vw_fiber && w->w_n == n &&
-	    w->w_body_ps == body && pause > 0 && all_there(vc, w))
+	if (w->w_line != NULL && !w->w_else &&
+	    w->w_fiber == virt_world.vw_fiber &&
+	    w->w_switches == virt_world.vw_switches && w->w_n == n &&
+	    w->w_body_ps == body && pause > 0)
 		rounds = rounds_until(w, end, pause + body, deadline_ps);
 	world_idle_round();
 	if (rounds == 0)
