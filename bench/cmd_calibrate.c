@@ -12,8 +12,6 @@
 #include "presets.h"
 #include "record.h"
 
-#define BASE_DEFAULT "clx-2s-104"
-
 struct calibrate_cmd {
 	const char *cc_output;
 	const char *cc_base_name;
@@ -32,7 +30,7 @@ static const struct opt calibrate_opts[] = {
 	    "and the tables to standard error)" },
 	{ "base", "NAME|FILE", OPT_STRING, CC(cc_base_name), 0, 0,
 	    "preset that what this host cannot show is taken from\n"
-	    "(default " BASE_DEFAULT ")" },
+	    "(default " PRESETS_DEFAULT ")" },
 	OPT_QUICK_SAMPLES(CC(cc_quick)),
 	{ "json", "FILE", OPT_STRING, CC(cc_json), 0, 0,
 	    "also write what was measured as JSON lines" },
@@ -105,7 +103,7 @@ calibrate_main(int argc, char *argv[])
 	int error, status;
 
 	memset(&cc, 0, sizeof(cc));
-	cc.cc_base_name = BASE_DEFAULT;
+	cc.cc_base_name = PRESETS_DEFAULT;
 	error = opt_parse_only(calibrate_opts, argc, argv, &cc);
 	if (error != 0)
 		return (error);

@@ -218,13 +218,7 @@ configure(struct compare *co)
 	co->co_micro.mc_pages = MICRO_PAGES;
 	co->co_micro.mc_sample_ns = NS_PER_S * (co->co_quick ? 2 : 8) / 1000;
 
-	co->co_out = stdout;
-	if (co->co_json != NULL) {
-		if (strcmp(co->co_json, "-") == 0)
-			co->co_out = stderr;
-		error = record_open(co->co_json, &co->co_record);
-	}
-	return (error);
+	return (record_open_option(co->co_json, &co->co_record, &co->co_out));
 }
 
 static void

@@ -234,13 +234,7 @@ configure(struct inversion_cmd *ic)
 	ic->ic_waits = bench_calloc(n, sizeof(ic->ic_waits[0]));
 	for (size_t i = 0; i < n; i++)
 		ic->ic_waits[i] = (double)NAN;
-	ic->ic_out = stdout;
-	if (ic->ic_json != NULL) {
-		if (strcmp(ic->ic_json, "-") == 0)
-			ic->ic_out = stderr;
-		error = record_open(ic->ic_json, &ic->ic_record);
-	}
-	return (error);
+	return (record_open_option(ic->ic_json, &ic->ic_record, &ic->ic_out));
 }
 
 static void

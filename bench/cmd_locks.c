@@ -155,13 +155,7 @@ configure(struct locks *lk)
 	lk->lk_samples =
 	    bench_calloc(lk->lk_nseries * lk->lk_nbackends * lk->lk_repeats,
 		sizeof(lk->lk_samples[0]));
-	lk->lk_out = stdout;
-	if (lk->lk_json != NULL) {
-		if (strcmp(lk->lk_json, "-") == 0)
-			lk->lk_out = stderr;
-		error = record_open(lk->lk_json, &lk->lk_record);
-	}
-	return (error);
+	return (record_open_option(lk->lk_json, &lk->lk_record, &lk->lk_out));
 }
 
 static int

@@ -29,6 +29,7 @@ struct micro_cmd {
 	bool mc_has_hostvm;
 	struct memmap *mc_mm;
 	struct record *mc_record;
+	FILE *mc_out;
 };
 
 #define MC(field) offsetof(struct micro_cmd, field)
@@ -112,13 +113,11 @@ measure(struct micro_cmd *mc)
 static int
 micro(struct micro_cmd *mc)
 {
-	FILE *out = stdout;
+	FILE *out = mc->mc_out;
 	struct env e;
 	json_t *o;
 	int error;
 
-	if (mc->mc_json != NULL && strcmp(mc->mc_json, "-") == 0)
-		out = stderr;
 	env_get(&e);
 	o = json_pack(
 	    "{s:s, s:s}", "type", "header", "program", "pmapsim micro");
@@ -155,8 +154,9 @@ micro_main(int argc, char *argv[])
 	if (status == 0)
 		status = maps_open(mc.mc_map, &mc.mc_mm);
 	mc.mc_config.mc_map = mc.mc_mm;
-	if (status == 0 && mc.mc_json != NULL)
-		status = record_open(mc.mc_json, &mc.mc_record);
+	if (status == 0)
+		status =
+		    record_open_option(mc.mc_json, &mc.mc_record, &mc.mc_out);
 	if (status == 0) {
 		bench_catch_signals();
 		status = micro(&mc);

@@ -14,8 +14,6 @@
 #include "record.h"
 #include "valid.h"
 
-#define BASE_DEFAULT "clx-2s-104"
-
 struct validate_cmd {
 	const char *vc_preset_name;
 	const char *vc_rungs;
@@ -95,7 +93,7 @@ have_preset(struct validate_cmd *vc)
 
 	if (vc->vc_preset_name != NULL)
 		return (presets_open(vc->vc_preset_name, &v->v_preset));
-	error = presets_open(BASE_DEFAULT, &vc->vc_base);
+	error = presets_open(PRESETS_DEFAULT, &vc->vc_base);
 	if (error != 0)
 		return (error);
 	vc->vc_calib.c_base = &vc->vc_base;
@@ -201,11 +199,9 @@ validate_main(int argc, char *argv[])
 	status = opt_parse_only(validate_opts, argc, argv, vc);
 	if (status == 0)
 		status = read_rungs(vc->vc_rungs, wanted);
-	vc->vc_out = stdout;
-	if (vc->vc_json != NULL && strcmp(vc->vc_json, "-") == 0)
-		vc->vc_out = stderr;
-	if (status == 0 && vc->vc_json != NULL)
-		status = record_open(vc->vc_json, &vc->vc_record);
+	if (status == 0)
+		status = record_open_option(
+		    vc->vc_json, &vc->vc_record, &vc->vc_out);
 	if (status == 0) {
 		bench_catch_signals();
 		status = validate(vc, wanted);

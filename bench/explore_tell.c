@@ -2,7 +2,6 @@
 /* The table at the end, and records. */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sysexits.h>
 
 #include "explore.h"
@@ -28,19 +27,14 @@ explore_teller_create(
 		"runs/s", "distinct", "events/run", "points/run", "places",
 		"result" };
 	struct explore_teller *te = bench_calloc(1, sizeof(*te));
-	int error = 0;
 	json_t *o;
+	int error;
 
 	te->te_options = eo;
-	te->te_out = stdout;
-	if (eo->eo_json != NULL) {
-		if (strcmp(eo->eo_json, "-") == 0)
-			te->te_out = stderr;
-		error = record_open(eo->eo_json, &te->te_record);
-		if (error != 0) {
-			free(te);
-			return (error);
-		}
+	error = record_open_option(eo->eo_json, &te->te_record, &te->te_out);
+	if (error != 0) {
+		free(te);
+		return (error);
 	}
 	te->te_table = table_create("llrrrrrrl");
 	for (size_t i = 0; i < nitems(heads); i++)

@@ -6,6 +6,9 @@
 
 #include "sim/virtual/preset.h"
 
+/* Whose numbers a host has that no option names. */
+#define PRESETS_DEFAULT "clx-2s-104"
+
 /*
  * The bundled preset of this name, or one from the file of this path.  Returns
  * 0, or an exit status, having said why.

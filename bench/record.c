@@ -34,6 +34,13 @@ record_open(const char *path, struct record **rp)
 	return (0);
 }
 
+int
+record_open_option(const char *json, struct record **rp, FILE **outp)
+{
+	*outp = json != NULL && strcmp(json, "-") == 0 ? stderr : stdout;
+	return (json != NULL ? record_open(json, rp) : 0);
+}
+
 void
 record_write(struct record *r, json_t *object)
 {

@@ -43,6 +43,12 @@ struct record;
  * said why.
  */
 int record_open(const char *path, struct record **rp);
+/*
+ * The same for a command's --json, NULL if it was not given: *rp is then left alone.
+ * *outp is where the tables go: standard error when the records are on standard
+ * output.
+ */
+int record_open_option(const char *json, struct record **rp, FILE **outp);
 
 /*
  * Write an object, which is given away, as a line.  The first failure is said,

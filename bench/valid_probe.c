@@ -225,7 +225,7 @@ probe_main(int argc, char *argv[])
 	int error;
 
 	memset(&pc, 0, sizeof(pc));
-	pc.pc_preset_name = "clx-2s-104";
+	pc.pc_preset_name = PRESETS_DEFAULT;
 	pc.pc_cpus = "0";
 	pc.pc_job.vj_ncpus = 1;
 	pc.pc_job.vj_samples = 10;
