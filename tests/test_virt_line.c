@@ -44,18 +44,18 @@ begin_with(const char *preset, unsigned ncpus, const char *set)
 	struct preset_error pe;
 
 	assert_int_equal(preset_open(preset, &pr, &pe), 0);
-	if (set != NULL)
-		assert_int_equal(preset_set(&pr, set, "test", &pe), 0);
+	assert_int_equal(preset_set(&pr, set, "test", &pe), 0);
 	assert_int_equal(virt_begin(&vc), 0);
 	memory = arena_get(NPAGES * PAGE, 0);
 	assert_non_null(memory);
 	now = VIRT_BEGIN_PS;
 }
 
+/* Nobody keeps a line: a transfer takes what the preset says. */
 static void
 begin(const char *preset, unsigned ncpus)
 {
-	begin_with(preset, ncpus, NULL);
+	begin_with(preset, ncpus, "line_hold=0");
 }
 
 static struct vcpu *
@@ -80,7 +80,12 @@ cost(unsigned cpu, enum line_op op, const void *p)
 {
 	struct vcpu *vc = at(cpu, now);
 
-	assert_true(line_access(vc, (uintptr_t)p, op));
+	/* An RMW asks for its turn again when the stores before it have come. */
+	if (!line_access(vc, (uintptr_t)p, op)) {
+		assert_int_equal(op, LINE_RMW);
+		assert_true(vc->vc_clock_ps > now);
+		assert_true(line_access(vc, (uintptr_t)p, op));
+	}
 	return (vc->vc_clock_ps - now);
 }
 
@@ -338,6 +343,37 @@ stores_wait_in_a_buffer(void **state)
 	    pr.pr_line_cluster_ps + pr.pr_fence_ps);
 }
 
+/* What unlocks is not seen before what was stored under the lock. */
+static void
+stores_come_before_what_publishes_them(void **state)
+{
+	struct vcpu *vc;
+
+	(void)state;
+	begin("clx-2s-104", 104);
+	(void)later(0, LINE_RMW, page(0));
+	(void)later(1, LINE_RMW, page(1));
+	now += SETTLED_PS;
+	(void)cost(0, LINE_WRITE, page(1));
+	/* Not done yet: others may be first. */
+	vc = at(0, now);
+	assert_false(line_access(vc, (uintptr_t)page(0), LINE_RMW));
+	assert_int_equal(vc->vc_clock_ps - now, pr.pr_line_cluster_ps);
+	assert_true(line_access(vc, (uintptr_t)page(0), LINE_RMW));
+
+	/* A store does not wait, but who looks at it does. */
+	for (unsigned i = 2; i <= 3; i++) {
+		(void)later(0, LINE_RMW, page(0));
+		(void)later(1, LINE_RMW, page(1));
+		now += SETTLED_PS;
+		(void)cost(0, LINE_WRITE, page(1));
+		assert_int_equal(
+		    cost(0, LINE_ATOMIC_WRITE, page(0)), hit_of(0));
+		assert_int_equal(cost(i, LINE_ATOMIC_READ, page(0)),
+		    2 * pr.pr_line_cluster_ps);
+	}
+}
+
 static void
 siblings_share_caches_and_slow_each_other(void **state)
 {
@@ -501,6 +537,8 @@ main(void)
 		cmocka_unit_test_teardown(
 		    a_line_that_is_on_its_way_is_waited_for, end),
 		cmocka_unit_test_teardown(stores_wait_in_a_buffer, end),
+		cmocka_unit_test_teardown(
+		    stores_come_before_what_publishes_them, end),
 		cmocka_unit_test_teardown(
 		    siblings_share_caches_and_slow_each_other, end),
 		cmocka_unit_test_teardown(caches_keep_so_many_lines, end),

@@ -54,6 +54,8 @@ begin(unsigned ncpus)
 	struct preset_error pe;
 
 	assert_int_equal(preset_open("clx-2s-104", &pr, &pe), 0);
+	/* Nobody keeps a line: a transfer takes what the preset says. */
+	assert_int_equal(preset_set(&pr, "line_hold=0", "test", &pe), 0);
 	assert_int_equal(virt_begin(&vc), 0);
 	memory = arena_get(NFIBERS * PAGE_SIZE, 0);
 	assert_non_null(memory);

@@ -227,8 +227,6 @@ stand_in_line(struct vcpu *vc, struct line *ln, enum line_op op,
 	    op == LINE_WRITE || op == LINE_ATOMIC_WRITE || !lk->lk_others ||
 	    vc->vc_granted == ln)
 		return (false);
-	if (op == LINE_RMW)
-		drain(vc);
 	if (ln->ln_free_ps <= vc->vc_clock_ps)
 		return (false);
 	miss.lm_ps = line_model.lm_cost[is_read(op) ? lk->lk_near : lk->lk_far];
@@ -252,8 +250,6 @@ pay(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op,
 	if (op == LINE_WRITE || op == LINE_ATOMIC_WRITE) {
 		start = buffer_store(vc, ln, miss);
 	} else {
-		if (op == LINE_RMW)
-			drain(vc);
 		start = vc->vc_clock_ps;
 		if (granted) {
 			queue = vc->vc_queued_ps;
@@ -294,7 +290,6 @@ static void
 hit(struct vcpu *vc, enum line_op op)
 {
 	if (op == LINE_RMW) {
-		drain(vc);
 		vc->vc_clock_ps += rmw_adds(vc);
 		vc->vc_rmw_end_ps = vc->vc_clock_ps;
 	} else {
@@ -308,6 +303,18 @@ wrote(const struct vcpu *vc, struct line *ln)
 {
 	if (__predict_false((ln->ln_flags & LINE_WATCHED) != 0))
 		world_written(vc, ln);
+}
+
+/*
+ * Stores complete in their order: an atomic one, which others look for, is not seen
+ * before those that have to come.
+ */
+static void
+publish(const struct vcpu *vc, struct line *ln)
+{
+	if (vc->vc_stored_ps > vc->vc_clock_ps &&
+	    vc->vc_stored_ps > ln->ln_free_ps)
+		ln->ln_free_ps = vc->vc_stored_ps;
 }
 
 /* A load that finds the line in the core's L1 or L2. */
@@ -343,6 +350,8 @@ store_mine(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op,
 	}
 	wrote(vc, ln);
 	hit(vc, op);
+	if (op == LINE_ATOMIC_WRITE)
+		publish(vc, ln);
 	line_take(ln, vc, LINE_MODIFIED);
 }
 
@@ -411,6 +420,11 @@ line_access(struct vcpu *vc, uintptr_t addr, enum line_op op)
 		return (true);
 	if (op >= LINE_ATOMIC_READ && !world_my_turn(vc))
 		return (false);
+	/* Its turn is when the stores before it are complete. */
+	if (op == LINE_RMW && vc->vc_stored_ps > vc->vc_clock_ps) {
+		drain(vc);
+		return (false);
+	}
 	vc->vc_accesses++;
 	if (op >= LINE_ATOMIC_READ)
 		world_event(arena_line((const void *)addr) << 3 | op,
@@ -423,6 +437,8 @@ line_access(struct vcpu *vc, uintptr_t addr, enum line_op op)
 		else
 			vc->vc_watch.w_else = true;
 		hit(vc, op);
+		if (op == LINE_ATOMIC_WRITE)
+			publish(vc, ln);
 		return (true);
 	}
 	line_look(ln, vc, &lk);
