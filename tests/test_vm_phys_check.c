@@ -70,10 +70,12 @@ domain(int d)
 static struct vm_page *
 queued(int o)
 {
-	struct vm_page *m = vm_page_alloc(pm.pm_vp, 1, 0);
+	struct vm_page *m;
 
-	vm_page_free(pm.pm_vp, m);
-	m = vm_page_alloc(pm.pm_vp, 1, VM_PAGE_EXACT);
+	/* Not from a cache, which would take many. */
+	m = vm_page_alloc_contig(
+	    pm.pm_vp, 1, 1, 0, UINT64_MAX, 0, 0, VM_PAGE_EXACT);
+	assert_non_null(m);
 	m = domain(1)->vmd_lists[0].fl_queues[0][o].fq_first;
 	assert_non_null(m);
 	return (m);
