@@ -16,6 +16,7 @@
 const char *const phys_maps[] = {
 	"desktop-freebsd-12g",
 	"epyc-2s-128t-1t-8n",
+	"epyc-2s-384t-1536g",
 	"hpe-uv-4t-16n",
 	"superdome-16s-480t-12t",
 	"tablet-8cpu-16g",

@@ -229,6 +229,7 @@ every_real_map_is_read(void **state)
 	} expected[] = {
 		{ "desktop-freebsd-12g", 20, 1, 12246 },
 		{ "epyc-2s-128t-1t-8n", 31, 8, 130749 },
+		{ "epyc-2s-384t-1536g", 19, 2, 786109 },
 		{ "hpe-uv-4t-16n", 48, 16, 257675 },
 		{ "superdome-16s-480t-12t", 52, 16, 786315 },
 		{ "tablet-8cpu-16g", 14, 1, 15978 },
