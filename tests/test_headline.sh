@@ -36,6 +36,7 @@ esac
 wait=$((wait + wait * (seed - 1) / 10))
 [ "$design" != "${VOID-none}" ] && counts=true || counts=false
 cat >"$json" <<EOT
+{"type": "header", "map": {"usable_bytes": 205751156736}}
 {"type": "headers", "design": "$design", "total_bytes": 1916}
 {"type": "run", "design": "$design", "counts": $counts, "elapsed_ns": 1000, "ops_per_s": 2000000.0, "jain": 0.5, "locks": [{"name": "sleep mutex:pmap pv chunk list", "wait_ns": 7, "count": 3, "contested": 1}, {"name": "rw:pmap pv list", "wait_ns": $wait, "hold_max_ns": 9, "count": 1000, "contested": 5}]}
 EOT
