@@ -155,6 +155,8 @@ leave_to_base(struct calib *c)
 	calib_from_base(c, PRESET_pr_occupancy_write_ps, "not measured");
 	calib_from_base(c, PRESET_pr_store_buffer, "not measured");
 	calib_from_base(c, PRESET_pr_slice_ps, "FreeBSD's, not this host's");
+	calib_from_base(
+	    c, PRESET_pr_lock_profile_ps, "FreeBSD's, not this host's");
 	calib_from_base(c, PRESET_pr_deep_after_ps, "not measured");
 	if (c->c_fault_ns > 0)
 		(void)snprintf(why, sizeof(why),

@@ -67,6 +67,7 @@ pmapsim_test_virtual(virt_explore TIMEOUT 60 SOURCES
 pmapsim_test_virtual(virt_line)
 pmapsim_test_virtual(virt_rcu)
 pmapsim_test_virtual(virt_sim)
+pmapsim_test_virtual(virt_cost)
 pmapsim_test_virtual(virt_stuck)
 pmapsim_test_virtual(virt_watch)
 pmapsim_test_virtual(virt_world)

@@ -43,8 +43,10 @@ lock_hook_acquired(struct thread *td, const struct lock_object *lo,
 		so->so_waits(td, NULL);
 	if ((how & LOP_EXCLUSIVE) != 0 && so->so_owns != NULL)
 		so->so_owns(td, name_of(lo), key);
-	if ((td->td_lock_hooks & LOCK_HOOK_PROFILE) != 0)
+	if ((td->td_lock_hooks & LOCK_HOOK_PROFILE) != 0) {
 		lock_profile_acquired(td, lo, key, t0, file, line);
+		sim_charge(td->td_sim, SIM_LOCK_PROFILE, 1);
+	}
 	if ((td->td_lock_hooks & LOCK_HOOK_WITNESS) != 0)
 		witness_acquired(td, lo, key, how, file, line);
 }
@@ -52,8 +54,10 @@ lock_hook_acquired(struct thread *td, const struct lock_object *lo,
 void
 lock_hook_release(struct thread *td, const void *key)
 {
-	if ((td->td_lock_hooks & LOCK_HOOK_PROFILE) != 0)
+	if ((td->td_lock_hooks & LOCK_HOOK_PROFILE) != 0) {
 		lock_profile_release(td, key);
+		sim_charge(td->td_sim, SIM_LOCK_PROFILE, 1);
+	}
 	if ((td->td_lock_hooks & LOCK_HOOK_WITNESS) != 0)
 		witness_released(td, key);
 }

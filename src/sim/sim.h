@@ -141,8 +141,9 @@ enum sim_cost {
 	SIM_FAULT,      /* page faults: the trap */
 	SIM_PAGE_CLEAR, /* pages of 4 KB */
 	SIM_PAGE_COPY,
-	SIM_IPI,        /* shootdowns that were begun */
-	SIM_IPI_TARGET, /* one more CPU is interrupted: n is its number */
+	SIM_IPI,          /* shootdowns that were begun */
+	SIM_IPI_TARGET,   /* one more CPU is interrupted: n is its number */
+	SIM_LOCK_PROFILE, /* entries of the lock profile */
 	NSIM_COSTS
 };
 

@@ -64,6 +64,9 @@ cost_charge(struct sim *sim, enum sim_cost what, uint64_t n)
 	case SIM_IPI_TARGET:
 		ps = ipi_ps(n);
 		break;
+	case SIM_LOCK_PROFILE:
+		ps = computing_ps(n * pr->pr_lock_profile_ps);
+		break;
 	case NSIM_COSTS:
 		break;
 	}

@@ -105,6 +105,9 @@ enum preset_unit {
 	    "from one thread to another that is ready")                        \
 	X(pr_slice_ps, "slice", PRESET_NS, 1000000, 10000000000000,            \
 	    "a thread's turn where others wait for the CPU")                   \
+	X(pr_lock_profile_ps, "lock_profile", PRESET_NS, 0, 1000000,           \
+	    "what a kernel with LOCK_PROFILING does under each lock: once "    \
+	    "after it has come and once before it goes")                       \
 	X(pr_ipi_fixed_ps, "ipi_fixed", PRESET_NS, 0, 1000000000,              \
 	    "TLB shootdown: whatever the number of CPUs it goes to")           \
 	X(pr_ipi_same_ps, "ipi_same", PRESET_NS, 0, 1000000000,                \
