@@ -70,6 +70,8 @@ pmapsim_test_virtual(virt_sim)
 pmapsim_test_virtual(virt_cost)
 pmapsim_test_virtual(virt_stuck)
 pmapsim_test_virtual(virt_watch)
+pmapsim_test_virtual(virt_watch_exact SOURCES watch_scene.c)
+pmapsim_test_virtual(virt_watch_rounds SOURCES watch_scene.c)
 pmapsim_test_virtual(virt_world)
 
 pmapsim_test_command(unit.virt_symbols TIMEOUT 60
