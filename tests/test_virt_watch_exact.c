@@ -257,6 +257,9 @@ a_sibling_writes_as_others_do(void **state)
 	(void)state;
 	scene_two_threads_a_core();
 	s.s_actors[0].ac_cpu = 5;
+	/* It works on: that it ends would be noticed as well. */
+	s.s_actors[0].ac_acts[1] = (struct act){ 0, WORK, 0, 3 * ROUND };
+	s.s_actors[0].ac_nacts = 2;
 	assert_true(scene_run_both(&s) > 0);
 	assert_int_equal(
 	    s.s_waiters[0].w_end_ps, end + scene_preset.pr_line_smt_ps);
