@@ -74,6 +74,38 @@ pv-gen-bump|release|unit.pmap_page|src/pmap/pv_list.h|s/g + 1,/g,/
 pv-gen-ignored|release|unit.pmap_page|src/pmap/page_scan.c|s/md_was == md_gen(&ps->ps_m->md)))/true))/
 pvh-gen-ignored|release|unit.superpage_race|src/pmap/page_scan.c|s/(pvh_was == pvh_gen(pvt, ps->ps_held.pv_pvh) &&/(true \&\&/
 pmap-try-ignored|release|unit.pmap_page|src/pmap/page_scan.h|s/if (__predict_true(PMAP_TRYLOCK(pmap)))/if (true)/
+watch-tie|release|unit.virt_watch_exact|src/sim/virtual/world_watch.c|/^end_after/,/^}/s/!later/false/
+watch-round-down|release|unit.virt_watch_exact|src/sim/virtual/world_watch.c|/^end_after/,/^}/s/look + wr->wr_round_ps - 1/look/
+watch-look-stays|release|unit.virt_watch_exact|src/sim/virtual/world_watch.c|/^end_after/,/^}/s/look += rounds . wr->wr_round_ps;/;/
+watch-at-once|release|unit.virt_watch_exact|src/sim/virtual/world_watch.c|/^end_after/,/^}/s/ + wr->wr_at_ps//
+watch-gone-sleeps|release|unit.virt_watch_exact|src/sim/virtual/world_watch.c|/Another has the CPU/,/else/s/fb->fb_left_ps = 0/;/
+watch-gone-moves|release|unit.virt_watch_exact|src/sim/virtual/world_watch.c|/^shorten/,/^}/s/vc->vc_fiber != fb/false/
+watch-longer|release|unit.virt_watch_exact|src/sim/virtual/world_watch.c|/^shorten/,/^}/s/end_ps < vc->vc_clock_ps + fb->fb_left_ps/true/
+watch-timer|release|unit.virt_watch_exact|src/sim/virtual/world_watch.c|/^shorten/,/^}/s/end_ps < vc->vc_clock_ps + fb->fb_left_ps/false/
+watch-left-stays|release|unit.virt_watch_exact|src/sim/virtual/world_watch.c|/} else {/,/^}/s/fb->fb_left_ps = 0;/;/
+watch-tree|release|unit.virt_watch_exact|src/sim/virtual/world_watch.c|s/tree_set(vc->vc_id, end_ps);/;/
+watch-limit|release|unit.virt_watch_exact|src/sim/virtual/world_watch.c|s/^\tworld_limit();/;/
+watch-sibling|release|unit.virt_watch_exact|src/sim/virtual/world_watch.c|/^world_disturbed/,/^}/s/wr->wr_fiber->fb_cpu == vc/false/
+watch-siblings|release|unit.virt_watch_exact|src/sim/virtual/world_watch.c|/^world_disturbed/,/^}/s/wr->wr_fiber->fb_cpu == vc/true/
+watch-deadline|release|unit.virt_watch_exact|src/sim/virtual/world_watch.c|/^rounds_until/,/^}/s/end_ps + w->w_clock_ps/end_ps/
+watch-early|release|unit.virt_watch_exact|src/sim/virtual/world_watch.c|/^rounds_until/,/^}/s/ + round_ps - 1//
+watch-past|release|unit.virt_watch_rounds|src/sim/virtual/world_watch.c|/^rounds_until/,/^}/s/look < until ?/true ?/
+watch-strategy|release|unit.virt_watch_rounds|src/sim/virtual/world_watch.c|s/virt_world.vw_strategy != NULL/false/
+watch-else|release|unit.virt_watch_rounds|src/sim/virtual/world_watch.c|s/ && !w->w_else//
+watch-fiber|release|unit.virt_watch_rounds|src/sim/virtual/world_watch.c|s/w->w_fiber == virt_world.vw_fiber &&/true \&\&/
+watch-others-ran|release|unit.virt_watch_rounds|src/sim/virtual/world_watch.c|s/w->w_switches == virt_world.vw_switches && //
+watch-units|release|unit.virt_watch_rounds|src/sim/virtual/world_watch.c|s/ && w->w_n == n//
+watch-no-time|release|unit.virt_watch_rounds|src/sim/virtual/world_watch.c|s/pause > 0/true/
+watch-livelock|release|unit.virt_watch_rounds|src/sim/virtual/world_watch.c|s/^\tworld_idle_round();/;/
+watch-two-looks|release|unit.virt_watch_rounds|src/sim/virtual/world.h|/^world_watch_line/,/^}/s/w->w_else = true;/;/
+watch-hit|release|unit.virt_watch_rounds|src/sim/virtual/line.c|/The most frequent/,/return (true)/s/op == LINE_ATOMIC_READ/true/
+watch-shared|release|unit.virt_watch_rounds|src/sim/virtual/line.c|/mine && is_read(op)/,/load_mine/s/op == LINE_ATOMIC_READ/true/
+watch-sibling-wrote|release|unit.virt_watch_rounds|src/sim/virtual/line.c|/line_tag_cpu(lk.lk_tag) != vc->vc_id/,/from_sibling/s/vc->vc_watch.w_else = true;/;/
+watch-stores|release|unit.virt_watch_rounds|src/sim/virtual/line.c|/mine && !lk.lk_others/,/store_mine/s/vc->vc_watch.w_else = true;/;/
+watch-misses|release|unit.virt_watch_rounds|src/sim/virtual/line.c|/stand_in_line(vc, ln, op/,/load_miss/s/vc->vc_watch.w_else = true;/;/
+watch-untold|release|unit.virt_watch_exact|src/sim/virtual/line.c|/^store_mine/,/^}/s/wrote(vc, ln);/;/
+watch-undisturbed|release|unit.virt_watch_exact|src/sim/virtual/world_cpu.c|s/world_disturbed(sibling, vc);/;/
+watch-books|release|unit.virt_watch_exact|src/sim/virtual/world.c|s/fb->fb_stolen_ps = 0;/;/
 END
 }
 
@@ -209,6 +241,38 @@ reserv-object-first|reserv-run|sparse/gen2
 wait-no-look|page-wait|sparse/gen2
 wait-uncounted|page-wait|sparse/gen2
 wait-refund-silent|page-wait-min|sparse/gen2
+watch-tie|-|what spinning costs the host
+watch-round-down|-|what spinning costs the host
+watch-look-stays|-|what spinning costs the host
+watch-at-once|-|what spinning costs the host
+watch-gone-sleeps|-|what spinning costs the host
+watch-gone-moves|-|what spinning costs the host
+watch-longer|-|what spinning costs the host
+watch-timer|-|what spinning costs the host
+watch-left-stays|-|what spinning costs the host
+watch-tree|-|what spinning costs the host
+watch-limit|-|what spinning costs the host
+watch-sibling|-|what spinning costs the host
+watch-siblings|-|what spinning costs the host
+watch-deadline|-|what spinning costs the host
+watch-early|-|what spinning costs the host
+watch-past|-|what spinning costs the host
+watch-strategy|-|what spinning costs the host
+watch-else|-|what spinning costs the host
+watch-fiber|-|what spinning costs the host
+watch-others-ran|-|what spinning costs the host
+watch-units|-|what spinning costs the host
+watch-no-time|-|what spinning costs the host
+watch-livelock|-|what spinning costs the host
+watch-two-looks|-|what spinning costs the host
+watch-hit|-|what spinning costs the host
+watch-shared|-|what spinning costs the host
+watch-sibling-wrote|-|what spinning costs the host
+watch-stores|-|what spinning costs the host
+watch-misses|-|what spinning costs the host
+watch-untold|-|what spinning costs the host
+watch-undisturbed|-|what spinning costs the host
+watch-books|-|what spinning costs the host
 bug=B1|reclaim-pass|sparse/gen2
 bug=B3|enter-replace|sparse/gen2+tlb=assoc
 bug=b5|tlb-load|sparse/gen2+tlb=assoc
