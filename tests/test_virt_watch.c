@@ -31,8 +31,6 @@ struct spin_case {
 	uint64_t sc_deadline_ns; /* after the beginning */
 	unsigned sc_waiters;     /* on CPUs sc_first and up; 0 writes */
 	unsigned sc_first;
-	unsigned sc_words;   /* to look at: 1 or 2 */
-	unsigned sc_written; /* which of them will be */
 	bool sc_growing;     /* a round is longer than that before */
 	bool sc_counting;    /* rounds are counted, in a line of its own */
 	unsigned sc_sleeper; /* CPU of one more, that works at times; 0: none */
@@ -47,8 +45,8 @@ static struct preset pr;
 static uint64_t tolerance_ps; /* from one way to the other */
 static const struct spin_case *sc;
 static struct outcome *out;
-static uint64_t *words[2]; /* a line each */
-static char *own;          /* a page for each CPU */
+static uint64_t *word;
+static char *own; /* a page for each CPU */
 
 static uint64_t
 clock_ns(void)
@@ -61,10 +59,10 @@ write_after_hold(void *arg)
 {
 	(void)arg;
 	world_charge(VT_COMPUTE, sc->sc_hold_ps);
-	__tsan_atomic64_store(words[sc->sc_written], 1, __ATOMIC_RELEASE);
+	__tsan_atomic64_store(word, 1, __ATOMIC_RELEASE);
 	/* Soon after, so that late ones find the line elsewhere. */
 	world_charge(VT_COMPUTE, 300000);
-	__tsan_atomic64_store(words[sc->sc_written], 2, __ATOMIC_RELEASE);
+	__tsan_atomic64_store(word, 2, __ATOMIC_RELEASE);
 	out->o_end_ps[0] = world_now_ps();
 }
 
@@ -77,9 +75,7 @@ spin_until_written(void *arg)
 	    : VIRT_BEGIN_PS / 1000 + sc->sc_deadline_ns;
 
 	for (uint64_t i = 0;; i++) {
-		if (__tsan_atomic64_load(words[0], __ATOMIC_ACQUIRE) != 0 ||
-		    (sc->sc_words == 2 &&
-			__tsan_atomic64_load(words[1], __ATOMIC_ACQUIRE) != 0))
+		if (__tsan_atomic64_load(word, __ATOMIC_ACQUIRE) != 0)
 			break;
 		if (clock_ns() >= deadline)
 			break;
@@ -137,8 +133,7 @@ run(const struct spin_case *c, struct outcome *o)
 	p = arena_get((NCPUS + 1) * (size_t)4096, 0);
 	own = p + 4096;
 	vstat_reset(VIRT_BEGIN_PS, 0);
-	words[0] = (uint64_t *)(void *)p;
-	words[1] = (uint64_t *)(void *)(p + 1024);
+	word = (uint64_t *)(void *)p;
 	assert_int_equal(world_create(0, write_after_hold, NULL, &fb[0]), 0);
 	for (uintptr_t i = 1; i < n; i++)
 		assert_int_equal(world_create(c->sc_first + (unsigned)i - 1,
@@ -196,9 +191,7 @@ setup(void **state)
 static void
 a_write_ends_a_sleep_when_the_next_look_would_find_it(void **state)
 {
-	struct spin_case c = {
-		.sc_first = 1, .sc_deadline_ns = NEVER, .sc_words = 1
-	};
+	struct spin_case c = { .sc_first = 1, .sc_deadline_ns = NEVER };
 
 	(void)state;
 	for (c.sc_n = 1; c.sc_n < 60; c.sc_n += 19) {
@@ -216,35 +209,12 @@ a_write_ends_a_sleep_when_the_next_look_would_find_it(void **state)
 }
 
 static void
-so_does_a_write_of_one_of_two_words(void **state)
-{
-	struct spin_case c = { .sc_first = 1,
-		.sc_deadline_ns = NEVER,
-		.sc_n = 3,
-		.sc_waiters = 4,
-		.sc_words = 2 };
-
-	(void)state;
-	for (c.sc_hold_ps = 0; c.sc_hold_ps < NS(9000);
-	     c.sc_hold_ps += NS(17)) {
-		c.sc_written = c.sc_hold_ps / NS(17) % 2;
-		(void)run_both(&c);
-	}
-	/* Between the looks at one and at the other. */
-	c.sc_written = 0;
-	for (c.sc_hold_ps = 2000000; c.sc_hold_ps < 2150000;
-	     c.sc_hold_ps += 100)
-		(void)run_both(&c);
-}
-
-static void
 rounds_that_differ_are_all_made(void **state)
 {
 	struct spin_case c = { .sc_first = 1,
 		.sc_deadline_ns = NEVER,
 		.sc_n = 1,
-		.sc_waiters = 2,
-		.sc_words = 1 };
+		.sc_waiters = 2 };
 
 	(void)state;
 	for (c.sc_hold_ps = 0; c.sc_hold_ps < NS(9000);
@@ -263,7 +233,7 @@ static void
 siblings_write_too_and_change_what_rounds_take(void **state)
 {
 	struct spin_case c = {
-		.sc_first = 1, .sc_deadline_ns = NEVER, .sc_n = 1, .sc_words = 1
+		.sc_first = 1, .sc_deadline_ns = NEVER, .sc_n = 1
 	};
 
 	(void)state;
@@ -290,7 +260,6 @@ a_deadline_ends_it_too(void **state)
 	struct spin_case c = { .sc_first = 1,
 		.sc_waiters = 3,
 		.sc_n = 2,
-		.sc_words = 1,
 		.sc_hold_ps = NS(30000) };
 
 	(void)state;
@@ -308,7 +277,6 @@ a_sleeper_may_lose_its_cpu(void **state)
 		.sc_deadline_ns = NEVER,
 		.sc_n = 2,
 		.sc_waiters = 2,
-		.sc_words = 1,
 		.sc_sleeper = 1,
 		.sc_at_once = true };
 	struct outcome o;
@@ -332,7 +300,6 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_write_ends_a_sleep_when_the_next_look_would_find_it),
-		TEST(so_does_a_write_of_one_of_two_words),
 		TEST(rounds_that_differ_are_all_made),
 		TEST(siblings_write_too_and_change_what_rounds_take),
 		TEST(a_deadline_ends_it_too),
