@@ -34,10 +34,9 @@ static const struct compare_preset presets[] = {
 	 * superpage+batch 12 to 20.
 	 *
 	 * Assumed: that 25 % of processes migrate, which the statistics cannot
-	 * tell; 10 to 50 make no difference beyond that of the seeds.  What
-	 * comes out is near the lower end of the first expectation and below the
-	 * second: batches save a twentieth of the wait, not a third
-	 * (bench/headline).
+	 * tell.  What comes out is at the lower end of the first expectation and
+	 * below the second: batches save next to nothing, where a third was
+	 * published (bench/headline).
 	 */
 	{ "poudriere-104", { POUDRIERE, "--text-copies", "20", NULL } },
 	/* All jails on one file system: superpages of libc are the bottleneck. */

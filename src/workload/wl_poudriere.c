@@ -42,9 +42,6 @@
  *			another CPU.  FreeBSD's scheduler looks for the CPU with
  *			the least load when a process is forked, where its parent
  *			still runs on its own
- *			Pages of another domain that it frees then go to
- *			the free queue one by one: page caches are of the
- *			thread's domain only, as FreeBSD's are not
  *	spin	      0 or 1 (0)	as above
  */
 
