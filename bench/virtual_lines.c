@@ -36,14 +36,16 @@ struct line_part {
  * of a word may be padding.
  */
 static void
-name_word(const struct names *names, uint64_t addr, struct name *n)
+name_word(const struct names *names, uint64_t addr,
+    bool (*find)(const struct names *, const void *, struct name *),
+    struct name *n)
 {
 	struct name half;
 
-	(void)names_find(names, (const void *)(uintptr_t)addr, n);
+	(void)find(names, (const void *)(uintptr_t)addr, n);
 	if (n->n_field[0] != '\0')
 		return;
-	if (names_find(names, (const void *)(uintptr_t)(addr + WORD_BYTES / 2),
+	if (find(names, (const void *)(uintptr_t)(addr + WORD_BYTES / 2),
 		&half) &&
 	    half.n_field[0] != '\0')
 		*n = half;
@@ -85,7 +87,7 @@ line_parts(const struct names *names, const struct vstat_line *vl,
 	for (unsigned w = 0; w < VSTAT_WORDS; w++) {
 		if (vl->vl_word[w] == 0)
 			continue;
-		name_word(names, vl->vl_line + w * WORD_BYTES, &n);
+		name_word(names, vl->vl_line + w * WORD_BYTES, names_find, &n);
 		for (i = 0; i < np; i++) {
 			if (strcmp(parts[i].lp_what, n.n_what) == 0)
 				break;
@@ -184,7 +186,8 @@ add_to_kinds(const struct names *names, const struct vstat_line *vl,
 
 		if (misses == 0)
 			continue;
-		name_word(names, vl->vl_line + w * WORD_BYTES, &n);
+		name_word(
+		    names, vl->vl_line + w * WORD_BYTES, names_find_kind, &n);
 		kind_text(&n, text, sizeof(text));
 		vk = kind_find(kinds, text);
 		vk->vk_misses += misses;

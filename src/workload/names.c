@@ -137,8 +137,8 @@ name_set_field(struct name *n, const struct name_field *fields, size_t off)
 {
 	for (; fields != NULL && fields->nf_name != NULL; fields++) {
 		if (off - fields->nf_off < fields->nf_size) {
-			(void)snprintf(n->n_field, sizeof(n->n_field), "%s",
-			    fields->nf_name);
+			name_copy(
+			    n->n_field, sizeof(n->n_field), fields->nf_name);
 			return;
 		}
 	}
@@ -172,16 +172,17 @@ names_number(const struct names *names, const void *p, const char *kind)
 	return ((int)nr->nr_first);
 }
 
-bool
-names_find(const struct names *names, const void *addr, struct name *n)
+static bool
+find(const struct names *names, const void *addr, bool brief, struct name *n)
 {
 	const struct name_range *nr = find_range(names, (uintptr_t)addr);
 	size_t off;
 
 	memset(n, 0, sizeof(*n));
+	n->n_brief = brief;
 	if (nr == NULL || (uintptr_t)addr - nr->nr_base >= nr->nr_size) {
-		(void)snprintf(n->n_kind, sizeof(n->n_kind), "unknown");
-		(void)snprintf(n->n_what, sizeof(n->n_what), "unknown");
+		name_copy(n->n_kind, sizeof(n->n_kind), "unknown");
+		name_copy(n->n_what, sizeof(n->n_what), "unknown");
 		return (false);
 	}
 	off = (uintptr_t)addr - nr->nr_base;
@@ -189,14 +190,26 @@ names_find(const struct names *names, const void *addr, struct name *n)
 		nr->nr_fn(names, nr, off, n);
 		return (true);
 	}
-	(void)snprintf(n->n_kind, sizeof(n->n_kind), "%s", nr->nr_what);
-	if (nr->nr_row)
+	name_copy(n->n_kind, sizeof(n->n_kind), nr->nr_what);
+	if (nr->nr_row && !brief)
 		(void)snprintf(n->n_what, sizeof(n->n_what), "%s[%" PRIu64 "]",
 		    nr->nr_what, nr->nr_first + off / nr->nr_stride);
-	else
-		(void)snprintf(n->n_what, sizeof(n->n_what), "%s", nr->nr_what);
+	else if (!brief)
+		name_copy(n->n_what, sizeof(n->n_what), nr->nr_what);
 	name_set_field(n, nr->nr_fields, off % nr->nr_stride);
 	return (true);
+}
+
+bool
+names_find(const struct names *names, const void *addr, struct name *n)
+{
+	return (find(names, addr, false, n));
+}
+
+bool
+names_find_kind(const struct names *names, const void *addr, struct name *n)
+{
+	return (find(names, addr, true, n));
 }
 
 void

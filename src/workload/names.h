@@ -27,6 +27,7 @@ struct name {
 	char n_kind[40];  /* of structure: n_what without its number */
 	char n_what[72];  /* the structure */
 	char n_field[40]; /* empty: not known, or none */
+	bool n_brief;     /* n_what is not asked for */
 };
 
 /*
@@ -42,6 +43,10 @@ void names_destroy(struct names *names);
 
 /* false: nothing that is known, and *n is "unknown". */
 bool names_find(const struct names *names, const void *addr, struct name *n);
+
+/* The same without n_what and numbers of entries, most of the work of a name. */
+bool
+names_find_kind(const struct names *names, const void *addr, struct name *n);
 
 /* "what.field", or what.  Cut where it does not fit. */
 void name_format(const struct name *n, char *buf, size_t size);

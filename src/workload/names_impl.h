@@ -9,6 +9,8 @@
  * is sorted by address before it is searched.
  */
 
+#include <string.h>
+
 #include "workload/names.h"
 #include "workload/workload_var.h"
 
@@ -61,6 +63,18 @@ struct names {
 	/* Of a pv header: they depend on the lock. */
 	struct name_field na_header[6];
 };
+
+/* Text that is only copied: for the names of a hundred thousand lines. */
+static inline void
+name_copy(char *buf, size_t size, const char *text)
+{
+	size_t n = strlen(text);
+
+	if (n >= size)
+		n = size - 1;
+	memcpy(buf, text, n);
+	buf[n] = '\0';
+}
 
 /* Without memory na_full is set; a range of no bytes is left out. */
 void names_add(struct names *names, const struct name_range *nr);

@@ -84,10 +84,10 @@ table_level(const struct vm_page *m)
 	return (m->pindex < NUPDE + NUPDPE ? "page directory" : "PDP table");
 }
 
-/* What a page is used for, in a few words: the kind, and the page itself. */
-static void
-page_use(const struct names *names, const struct vm_page *m, vm_paddr_t pa,
-    char kind[40], char use[40])
+/* What a page is used for, in a few words; *ip: by which of these, or -1. */
+static const char *
+page_use(
+    const struct names *names, const struct vm_page *m, vm_paddr_t pa, int *ip)
 {
 	const char *what = NULL;
 	int i = -1;
@@ -111,11 +111,18 @@ page_use(const struct names *names, const struct vm_page *m, vm_paddr_t pa,
 		what = table_level(m);
 	else
 		what = "page without object";
-	(void)snprintf(kind, 40, "%s", what);
+	*ip = i;
+	return (what);
+}
+
+/* The same of one page. */
+static void
+format_use(char use[40], const char *what, int i)
+{
 	if (i >= 0)
 		(void)snprintf(use, 40, "%.27s %d", what, i);
 	else
-		(void)snprintf(use, 40, "%s", what);
+		name_copy(use, 40, what);
 }
 
 void
@@ -125,13 +132,18 @@ name_of_page(const struct names *names, const struct name_range *nr, size_t off,
 	const struct vm_phys *vp = names->na_machine->ma_vp;
 	const struct vm_page *m = &vp->vp_array[off / sizeof(*m)];
 	vm_paddr_t pa = vm_page_index_to_phys(vp, m);
-	char kind[40], use[40];
+	const char *what;
+	char use[40];
+	int i;
 
 	(void)nr;
-	page_use(names, m, pa, kind, use);
-	(void)snprintf(n->n_kind, sizeof(n->n_kind), "vm_page");
-	(void)snprintf(n->n_what, sizeof(n->n_what), "vm_page %#jx (%s)",
-	    (uintmax_t)pa, use);
+	name_copy(n->n_kind, sizeof(n->n_kind), "vm_page");
+	if (!n->n_brief) {
+		what = page_use(names, m, pa, &i);
+		format_use(use, what, i);
+		(void)snprintf(n->n_what, sizeof(n->n_what),
+		    "vm_page %#jx (%s)", (uintmax_t)pa, use);
+	}
 	name_set_field(n, page_fields, off % sizeof(*m));
 }
 
@@ -142,18 +154,28 @@ name_in_page(const struct names *names, const struct name_range *nr, size_t off,
 	const struct vm_phys *vp = names->na_machine->ma_vp;
 	const struct vm_page *m = PHYS_TO_VM_PAGE(vp, off);
 	vm_paddr_t pa = off & ~(vm_paddr_t)PAGE_MASK;
+	const char *what;
 	char use[40];
+	int i;
 
 	(void)nr;
-	page_use(names, m, pa, n->n_kind, use);
-	(void)snprintf(
-	    n->n_what, sizeof(n->n_what), "%s at %#jx", use, (uintmax_t)pa);
+	what = page_use(names, m, pa, &i);
+	name_copy(n->n_kind, sizeof(n->n_kind), what);
+	if (!n->n_brief) {
+		format_use(use, what, i);
+		(void)snprintf(n->n_what, sizeof(n->n_what), "%s at %#jx", use,
+		    (uintmax_t)pa);
+	}
 	if (m == NULL || m->segind == 0 || m->object != NULL)
 		return;
 	off &= PAGE_MASK;
 	if (chunk_pmap(names, m, pa) >= 0)
 		name_set_field(n, chunk_fields, off);
-	else if (m->pool == VM_FREEPOOL_DIRECT)
+	else if (m->pool != VM_FREEPOOL_DIRECT)
+		return;
+	else if (n->n_brief)
+		name_copy(n->n_field, sizeof(n->n_field), "entry");
+	else
 		(void)snprintf(n->n_field, sizeof(n->n_field), "entry[%zu]",
 		    off / sizeof(pt_entry_t));
 }
