@@ -75,6 +75,7 @@ vstat_reset(uint64_t now_ps, uint64_t measure_ps)
 		memset(&vstat.vs_class[i], 0, sizeof(vstat.vs_class[i]));
 		vstat.vs_class[i].vc_name = name;
 	}
+	vstat.vs_nlate = 0;
 	vstat.vs_begin_ps = now_ps;
 	vstat.vs_interval_ps =
 	    (measure_ps + VSTAT_INTERVALS - 1) / VSTAT_INTERVALS;
@@ -84,6 +85,7 @@ vstat_reset(uint64_t now_ps, uint64_t measure_ps)
 void
 vstat_freeze(void)
 {
+	vstat_catch_up();
 	vstat.vs_on = false;
 }
 
@@ -102,6 +104,44 @@ vstat_line_new(uint32_t *indexp, uint64_t line)
 	}
 	vstat.vs_lines[vstat.vs_nlines].vl_line = line;
 	*indexp = vstat.vs_nlines++;
+}
+
+/* The last writers change. */
+static void
+line_writer(struct vstat_line *vl, unsigned cpu)
+{
+	if (vl->vl_writer[0] == cpu + 1)
+		return;
+	vl->vl_writer[3] = vl->vl_writer[2];
+	vl->vl_writer[2] = vl->vl_writer[1];
+	vl->vl_writer[1] = vl->vl_writer[0];
+	vl->vl_writer[0] = (uint16_t)(cpu + 1);
+}
+
+void
+vstat_catch_up(void)
+{
+	const struct vstat_late *vt, *end = &vstat.vs_late[vstat.vs_nlate];
+	struct vstat_line *vl;
+
+	for (vt = vstat.vs_late; vt < end; vt++) {
+		vl = &vstat.vs_lines[vt->vt_index];
+		__builtin_prefetch(&vl->vl_line, 1);
+		__builtin_prefetch(&vl->vl_writer, 1);
+	}
+	for (vt = vstat.vs_late; vt < end; vt++) {
+		vl = &vstat.vs_lines[vt->vt_index];
+		vl->vl_ps += vt->vt_ps;
+		vl->vl_queue_ps += vt->vt_queue_ps;
+		vl->vl_from[vt->vt_from]++;
+		vl->vl_memory += vt->vt_memory;
+		vl->vl_word[vt->vt_word]++;
+		if (vt->vt_write) {
+			vl->vl_writes++;
+			line_writer(vl, vt->vt_cpu);
+		}
+	}
+	vstat.vs_nlate = 0;
 }
 
 /* The index of a class by its name; the last one has no room for more. */
@@ -244,6 +284,7 @@ vstat_hottest(struct vstat_line *lines, size_t n)
 
 	if (n == 0)
 		return (0);
+	vstat_catch_up();
 	for (uint32_t i = 1; i < vstat.vs_nlines; i++) {
 		const struct vstat_line *vl = &vstat.vs_lines[i];
 		size_t at;
@@ -264,6 +305,7 @@ vstat_hottest(struct vstat_line *lines, size_t n)
 void
 vstat_lines_sum(struct vstat_line *sum)
 {
+	vstat_catch_up();
 	memset(sum, 0, sizeof(*sum));
 	for (uint32_t i = 1; i < vstat.vs_nlines; i++) {
 		const struct vstat_line *vl = &vstat.vs_lines[i];

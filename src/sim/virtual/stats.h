@@ -18,7 +18,7 @@
  *
  * All is host memory outside the model, so that looking changes nothing, and all
  * is written by the one host thread.  An access pays for an addition to the row
- * of its fiber; a miss for a few more to its line; what is rarer is in stats.c.
+ * of its fiber; a miss is noted, and counted some misses later; what is rarer is in stats.c.
  *
  * A fiber's times add up to its elapsed time if the caller passes each piece of
  * it once.  Pieces that may have begun before vstat_reset() must be passed with
@@ -99,6 +99,23 @@ struct vstat_line {
 	uint16_t vl_writer[4];         /* CPU + 1, the last one first */
 };
 
+/*
+ * A miss that is noted and not yet counted.  The lines of a run have more statistics
+ * than the host has cache: one after the other, each miss of the model would be one
+ * of the host, waited for; looked up together, the host's misses overlap.
+ */
+#define VSTAT_LATE 64
+struct vstat_late {
+	uint64_t vt_ps;
+	uint64_t vt_queue_ps;
+	uint32_t vt_index;
+	uint16_t vt_cpu;
+	uint8_t vt_from; /* enum vstat_dist */
+	uint8_t vt_word;
+	bool vt_memory;
+	bool vt_write;
+};
+
 /* Owners of the locks of a class. */
 struct vstat_class {
 	const char *vc_name;       /* "pmap pv list"; class 0: NULL */
@@ -119,7 +136,9 @@ struct vstat {
 	struct vstat_line *vs_lines; /* [1, vs_nlines) */
 	uint32_t vs_nlines;
 	uint32_t vs_maxlines;
-	struct vstat_owner *vs_owners; /* stats.c */
+	uint32_t vs_nlate;
+	struct vstat_late vs_late[VSTAT_LATE]; /* in the order of events */
+	struct vstat_owner *vs_owners;         /* stats.c */
 	size_t vs_nowners;
 	size_t vs_maxowners;
 };
@@ -160,17 +179,8 @@ vstat_span(struct vstat_fiber *vf, enum vstat_time what, uint64_t from_ps,
 
 /* For the first miss of a line: *indexp becomes its index, not 0. */
 void vstat_line_new(uint32_t *indexp, uint64_t line);
-/* The last writers change. */
-static inline void
-vstat_line_writer(struct vstat_line *vl, unsigned cpu)
-{
-	if (vl->vl_writer[0] == cpu + 1)
-		return;
-	vl->vl_writer[3] = vl->vl_writer[2];
-	vl->vl_writer[2] = vl->vl_writer[1];
-	vl->vl_writer[1] = vl->vl_writer[0];
-	vl->vl_writer[0] = (uint16_t)(cpu + 1);
-}
+/* What is noted is counted. */
+void vstat_catch_up(void);
 
 /*
  * cpu has missed at addr.  *indexp: kept by the caller with the line, 0 in the
@@ -182,22 +192,22 @@ static inline void
 vstat_miss(uint32_t *indexp, uint64_t addr, unsigned cpu, enum vstat_dist from,
     bool memory, bool write, uint64_t wait_ps, uint64_t queue_ps)
 {
-	struct vstat_line *vl;
-
 	if (!vstat.vs_on)
 		return;
 	if (__builtin_expect(*indexp == 0, 0))
 		vstat_line_new(indexp, addr & ~UINT64_C(63));
-	vl = &vstat.vs_lines[*indexp];
-	vl->vl_ps += wait_ps;
-	vl->vl_queue_ps += queue_ps;
-	vl->vl_from[from]++;
-	vl->vl_memory += memory;
-	vl->vl_word[addr / 8 % VSTAT_WORDS]++;
-	if (write) {
-		vl->vl_writes++;
-		vstat_line_writer(vl, cpu);
-	}
+	vstat.vs_late[vstat.vs_nlate++] = (struct vstat_late){
+		.vt_ps = wait_ps,
+		.vt_queue_ps = queue_ps,
+		.vt_index = *indexp,
+		.vt_cpu = (uint16_t)cpu,
+		.vt_from = (uint8_t)from,
+		.vt_word = (uint8_t)(addr / 8 % VSTAT_WORDS),
+		.vt_memory = memory,
+		.vt_write = write,
+	};
+	if (vstat.vs_nlate == VSTAT_LATE)
+		vstat_catch_up();
 }
 
 /* so_waits(): the fiber begins to wait, or, with NULL, has what it waited for. */
