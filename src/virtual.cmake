@@ -62,6 +62,7 @@ set(virtual_sources
   sim/virtual/kmem_virtual.c
   sim/virtual/line.c
   sim/virtual/line_share.c
+  sim/virtual/line_source.c
   sim/virtual/line_topology.c
   sim/virtual/race.c
   sim/virtual/rcu_virtual.c

@@ -24,13 +24,6 @@
 #include "kern/kassert.h"
 #include "sim/virtual/line_impl.h"
 
-/* A miss: where the line is. */
-struct line_miss {
-	uint64_t lm_ps;
-	enum vstat_dist lm_from;
-	bool lm_memory;
-};
-
 /* vc's core fills a line. */
 static void
 fill(struct vcpu *vc)
@@ -45,82 +38,6 @@ fill(struct vcpu *vc)
 
 		sibling->vc_tag = line_tag_now(sibling);
 	}
-}
-
-/* Did the CPU foresee that this line comes next?  Within a page of 4 KB. */
-static bool
-foreseen(struct vcpu *vc, uint64_t line)
-{
-	const unsigned n = sizeof(vc->vc_stream) / sizeof(vc->vc_stream[0]);
-
-	for (unsigned i = 0; i < n; i++) {
-		if (vc->vc_stream[i] == line) {
-			vc->vc_stream[i] = line + 1;
-			return (line % 64 != 0);
-		}
-	}
-	vc->vc_stream[vc->vc_stream_at] = line + 1;
-	vc->vc_stream_at = (vc->vc_stream_at + 1) % n;
-	return (false);
-}
-
-static void
-from_memory(struct line *ln, const struct vcpu *vc, uintptr_t addr,
-    struct line_miss *miss)
-{
-	const struct preset *pr = line_model.lm_preset;
-	int domain;
-
-	if (ln->ln_home == 0) {
-		/* Nobody said: memory of the socket that comes first. */
-		domain = arena_home((const void *)addr);
-		if (domain < 0)
-			domain = (int)vc->vc_socket;
-		ln->ln_home = (uint8_t)((uint64_t)domain % pr->pr_sockets + 1);
-	}
-	miss->lm_memory = true;
-	if (ln->ln_home == vc->vc_socket + 1) {
-		miss->lm_from = VD_SOCKET;
-		miss->lm_ps = pr->pr_dram_local_ps;
-	} else {
-		miss->lm_from = VD_REMOTE;
-		miss->lm_ps = pr->pr_dram_remote_ps;
-	}
-}
-
-/* Where a line comes from that vc's core has not, and what that takes. */
-static void
-find_source(struct line *ln, struct vcpu *vc, uintptr_t addr,
-    const struct line_look *lk, struct line_miss *miss)
-{
-	const struct preset *pr = line_model.lm_preset;
-	struct line_miss memory;
-	bool soon;
-
-	miss->lm_memory = false;
-	soon = foreseen(vc, arena_line((const void *)addr));
-	if (lk->lk_others && lk->lk_private && ln->ln_state != LINE_SHARED) {
-		/* Its only owner must give it away. */
-		miss->lm_from = lk->lk_near;
-		miss->lm_ps = line_model.lm_cost[lk->lk_near];
-	} else if (lk->lk_mine && lk->lk_age <= line_model.lm_llc_units) {
-		miss->lm_from = VD_CLUSTER;
-		miss->lm_ps = pr->pr_llc_hit_ps;
-	} else if (lk->lk_others) {
-		miss->lm_from = lk->lk_near;
-		miss->lm_ps = lk->lk_near <= VD_CLUSTER
-		    ? pr->pr_llc_hit_ps
-		    : line_model.lm_cost[lk->lk_near];
-		if (lk->lk_near == VD_REMOTE) {
-			from_memory(ln, vc, addr, &memory);
-			if (memory.lm_ps < miss->lm_ps)
-				*miss = memory;
-		}
-	} else {
-		from_memory(ln, vc, addr, miss);
-	}
-	if (soon && pr->pr_l2_hit_ps < miss->lm_ps)
-		miss->lm_ps = pr->pr_l2_hit_ps;
 }
 
 /* Time goes by that is no hit. */
@@ -326,7 +243,7 @@ load_mine(struct vcpu *vc, struct line *ln, uintptr_t addr,
 		hit(vc, LINE_READ);
 	} else {
 		fill(vc);
-		if (foreseen(vc, arena_line((const void *)addr)))
+		if (line_foreseen(vc, arena_line((const void *)addr)))
 			hit(vc, LINE_READ);
 		else
 			pass(vc, VT_LOCAL, line_model.lm_preset->pr_l2_hit_ps);
@@ -344,7 +261,7 @@ store_mine(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op,
 {
 	if (lk->lk_age > line_model.lm_l1_units) {
 		fill(vc);
-		if (!foreseen(vc, arena_line((const void *)addr)) &&
+		if (!line_foreseen(vc, arena_line((const void *)addr)) &&
 		    op == LINE_RMW)
 			pass(vc, VT_LOCAL, line_model.lm_preset->pr_l2_hit_ps);
 	}
@@ -374,7 +291,7 @@ load_miss(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op,
 {
 	struct line_miss miss;
 
-	find_source(ln, vc, addr, lk, &miss);
+	line_find_source(ln, vc, addr, lk, &miss);
 	pay(vc, ln, addr, op, &miss);
 	fill(vc);
 	if (lk->lk_others)
@@ -396,7 +313,7 @@ store_miss(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op,
 		miss.lm_from = lk->lk_far;
 		miss.lm_memory = false;
 	} else {
-		find_source(ln, vc, addr, lk, &miss);
+		line_find_source(ln, vc, addr, lk, &miss);
 		far_ps = lk->lk_others ? line_model.lm_cost[lk->lk_far] : 0;
 		if (far_ps > miss.lm_ps) {
 			miss.lm_ps = far_ps;
@@ -409,44 +326,19 @@ store_miss(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op,
 	line_take(ln, vc, LINE_MODIFIED);
 }
 
-bool
-line_access(struct vcpu *vc, uintptr_t addr, enum line_op op)
+/* The access, where it is no hit in the L1, or that is not certain. */
+static __attribute__((noinline)) bool
+access_rest(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op)
 {
-	struct line *ln = line_of((const void *)addr);
 	struct line_look lk;
 	bool mine;
 
-	if (ln->ln_flags & LINE_SILENT)
-		return (true);
-	if (op >= LINE_ATOMIC_READ && !world_my_turn(vc))
-		return (false);
-	/* Its turn is when the stores before it are complete. */
-	if (op == LINE_RMW && vc->vc_stored_ps > vc->vc_clock_ps) {
-		drain(vc);
-		return (false);
-	}
-	vc->vc_accesses++;
-	if (op >= LINE_ATOMIC_READ)
-		world_event(arena_line((const void *)addr) << 3 | op,
-		    vc->vc_clock_ps << 10 | vc->vc_id);
-	/* The most frequent, without a question. */
-	if (ln->ln_share[0] == vc->vc_tag &&
-	    (is_read(op) || ln->ln_state == LINE_MODIFIED)) {
-		if (op == LINE_ATOMIC_READ)
-			world_watch_line(vc, ln);
-		else
-			vc->vc_watch.w_else = true;
-		hit(vc, op);
-		if (op == LINE_ATOMIC_WRITE)
-			publish(vc, ln);
-		return (true);
-	}
 	line_look(ln, vc, &lk);
 	mine = lk.lk_mine && lk.lk_age <= line_model.lm_l2_units;
 	if (mine && ln->ln_state == LINE_MODIFIED &&
 	    line_tag_cpu(lk.lk_tag) != vc->vc_id) {
 		if (!world_my_turn(vc))
-			goto later;
+			return (false);
 		vc->vc_watch.w_else = true;
 		from_sibling(vc, ln, addr, op);
 	} else if (mine && is_read(op)) {
@@ -457,10 +349,8 @@ line_access(struct vcpu *vc, uintptr_t addr, enum line_op op)
 		vc->vc_watch.w_else = true;
 		store_mine(vc, ln, addr, op, &lk);
 	} else {
-		if (!world_my_turn(vc))
-			goto later;
-		if (stand_in_line(vc, ln, op, &lk))
-			goto later;
+		if (!world_my_turn(vc) || stand_in_line(vc, ln, op, &lk))
+			return (false);
 		vc->vc_watch.w_else = true;
 		if (is_read(op))
 			load_miss(vc, ln, addr, op, &lk);
@@ -468,10 +358,81 @@ line_access(struct vcpu *vc, uintptr_t addr, enum line_op op)
 			store_miss(vc, ln, addr, op, &lk);
 	}
 	return (true);
+}
 
-later:
-	vc->vc_accesses--;
-	return (false);
+/*
+ * The line is in vc's L1, though others of its sharers may have read it since, or vc
+ * has filled a little: all that changes is the stamp.  False: that is not certain.
+ */
+static inline bool
+still_mine(struct vcpu *vc, struct line *ln, enum line_op op)
+{
+	line_tag tag = ln->ln_share[0];
+
+	if (ln->ln_state == LINE_SHARED)
+		return (is_read(op) && line_shared_in_l1(ln, vc));
+	if (((tag ^ vc->vc_tag) & 0xffff) != 0 ||
+	    (uint16_t)((vc->vc_tag >> 16) - (tag >> 16)) >
+		line_model.lm_l1_units)
+		return (false);
+	if (!is_read(op)) {
+		wrote(vc, ln);
+		ln->ln_state = LINE_MODIFIED;
+	}
+	ln->ln_share[0] = vc->vc_tag;
+	return (true);
+}
+
+/* As line_access(). */
+static inline __attribute__((always_inline)) bool
+access_line(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op)
+{
+	if (__predict_false((ln->ln_flags & LINE_SILENT) != 0))
+		return (true);
+	if (op >= LINE_ATOMIC_READ) {
+		if (!world_my_turn(vc))
+			return (false);
+		/* Its turn is when the stores before it are complete. */
+		if (op == LINE_RMW && vc->vc_stored_ps > vc->vc_clock_ps) {
+			drain(vc);
+			return (false);
+		}
+		world_event(arena_line((const void *)addr) << 3 | op,
+		    vc->vc_clock_ps << 10 | vc->vc_id);
+	}
+	/* The most frequent, without a question. */
+	if (__predict_true(
+		(ln->ln_share[0] == vc->vc_tag &&
+		    (is_read(op) || ln->ln_state == LINE_MODIFIED)) ||
+		still_mine(vc, ln, op))) {
+		if (op == LINE_ATOMIC_READ)
+			world_watch_line(vc, ln);
+		else
+			vc->vc_watch.w_else = true;
+		hit(vc, op);
+		if (op == LINE_ATOMIC_WRITE)
+			publish(vc, ln);
+	} else if (!access_rest(vc, ln, addr, op)) {
+		return (false);
+	}
+	vc->vc_accesses++;
+	return (true);
+}
+
+bool
+line_access(struct vcpu *vc, uintptr_t addr, enum line_op op)
+{
+	return (access_line(vc, line_of((const void *)addr), addr, op));
+}
+
+void
+world_access_slow(uintptr_t addr, enum line_op op)
+{
+	struct vcpu *vc = virt_world.vw_cpu;
+	struct line *ln = line_of((const void *)addr);
+
+	while (!access_line(vc, ln, addr, op))
+		world_order();
 }
 
 void

@@ -95,6 +95,8 @@ line_dist(const struct vcpu *a, const struct vcpu *b)
 void line_forget(struct line *ln);
 /* vc's core shares it, with others if there are; vc used it last. */
 void line_add_sharer(struct line *ln, const struct vcpu *vc);
+/* Has vc's core a line that is shared in its L1?  Then vc used it last now. */
+bool line_shared_in_l1(struct line *ln, const struct vcpu *vc);
 /* Only vc's core has it. */
 static inline void
 line_take(struct line *ln, const struct vcpu *vc, enum line_state state)
@@ -121,5 +123,22 @@ struct line_look {
 };
 void
 line_look(const struct line *ln, const struct vcpu *vc, struct line_look *lk);
+
+/*
+ * Misses: line_source.c.
+ */
+
+/* A miss: where the line is. */
+struct line_miss {
+	uint64_t lm_ps;
+	enum vstat_dist lm_from;
+	bool lm_memory;
+};
+
+/* Did the CPU foresee that this line comes next?  Within a page of 4 KB. */
+bool line_foreseen(struct vcpu *vc, uint64_t line);
+/* Where a line comes from that vc's core has not, and what that takes. */
+void line_find_source(struct line *ln, struct vcpu *vc, uintptr_t addr,
+    const struct line_look *lk, struct line_miss *miss);
 
 #endif /* SIM_VIRTUAL_LINE_IMPL_H */

@@ -142,6 +142,36 @@ line_add_sharer(struct line *ln, const struct vcpu *vc)
 	ln->ln_share[0] = vc->vc_tag;
 }
 
+bool
+line_shared_in_l1(struct line *ln, const struct vcpu *vc)
+{
+	const struct vcpu *cpus = line_model.lm_cpus;
+	unsigned now = vc->vc_tag >> 16, i;
+	uint16_t *stampp;
+
+	if (ln->ln_nshare == LINE_MANY) {
+		stampp = &stamps_of(ln->ln_many)[vc->vc_core];
+		if (*stampp == 0 ||
+		    (uint16_t)(now - *stampp) > line_model.lm_l1_units)
+			return (false);
+		*stampp = stamp_some(now);
+	} else {
+		for (i = 0; i < ln->ln_nshare; i++) {
+			if (cpus[line_tag_cpu(ln->ln_share[i])].vc_core ==
+			    vc->vc_core)
+				break;
+		}
+		if (i == ln->ln_nshare ||
+		    (uint16_t)(now - (ln->ln_share[i] >> 16)) >
+			line_model.lm_l1_units)
+			return (false);
+		for (; i > 0; i--)
+			ln->ln_share[i] = ln->ln_share[i - 1];
+	}
+	ln->ln_share[0] = vc->vc_tag;
+	return (true);
+}
+
 static void
 look_at(struct line_look *lk, const struct vcpu *vc, const struct vcpu *other,
     unsigned age)

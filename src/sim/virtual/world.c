@@ -35,7 +35,9 @@ _Static_assert(MACHINE_CPU_MAX <= 1 << VIRT_CPU_BITS,
 /* What an access finds without a world: its clock is nobody's. */
 static struct vcpu nobody;
 
-struct world virt_world = { .vw_cpu = &nobody, .vw_limit_ps = VIRT_NEVER };
+struct world virt_world = { .vw_cpu = &nobody,
+	.vw_limit_ps = VIRT_NEVER,
+	.vw_next = VIRT_NEVER };
 
 bool
 virt_on(void)
@@ -105,7 +107,8 @@ world_switch(struct vfiber *fb)
 	sim_curthread = fb->fb_curtd;
 	virt_world.vw_fiber = fb;
 	virt_world.vw_switches++;
-	world_mode();
+	if (__predict_false(fb->fb_untimed != self->fb_untimed))
+		world_mode();
 	fiber_switch(&self->fb_ctx, &fb->fb_ctx);
 }
 
@@ -114,29 +117,35 @@ world_schedule(void)
 {
 	struct world *vw = &virt_world;
 	struct vcpu *vc = vw->vw_cpu;
-	uint64_t limit, ps = vcpu_time(vc);
+	uint64_t ps = vcpu_time(vc), key = tree_key(vc->vc_id, ps);
+	uint64_t next = vw->vw_next;
 
-	/* Mostly it is known already that another comes first. */
-	if (ps >= vw->vw_limit_ps && ps < vc->vc_event_ps)
+	/* Mostly it is known already that another comes first, and who. */
+	if (key > next && ps < vc->vc_event_ps) {
+		tree_put(vc->vc_id, key);
 		goto other;
+	}
 	for (;;) {
-		limit = tree_limit(vc);
-		if (ps < limit && ps < vc->vc_event_ps)
+		next = tree_next(vc);
+		if (key < next && ps < vc->vc_event_ps)
 			break;
-		if (ps < limit) {
+		if (key < next) {
 			vcpu_events(vc);
 			ps = vcpu_time(vc);
+			key = tree_key(vc->vc_id, ps);
 			continue;
 		}
-	other:
-		tree_set(vc->vc_id, ps);
-		if (tree_first() == VIRT_NEVER)
+		tree_put(vc->vc_id, key);
+		next = tree_first();
+		if (next == VIRT_NEVER)
 			world_stuck("deadlock");
-		vc = &vw->vw_cpus[tree_first() & VIRT_CPU_MASK];
+	other:
+		vc = &vw->vw_cpus[next & VIRT_CPU_MASK];
 		ps = vcpu_time(vc);
+		key = tree_key(vc->vc_id, ps);
 	}
 	vw->vw_cpu = vc;
-	vw->vw_limit_ps = limit < vc->vc_event_ps ? limit : vc->vc_event_ps;
+	world_limit_next(vc, next);
 	if (vc->vc_fiber != vw->vw_fiber)
 		world_switch(vc->vc_fiber);
 }
@@ -342,24 +351,6 @@ world_untimed(bool on)
 }
 
 /*
- * Accesses.
- */
-
-void
-world_access_slow(uintptr_t addr, enum line_op op)
-{
-	while (!line_access(virt_world.vw_cpu, addr, op))
-		world_order();
-}
-
-void
-world_access_outside(void)
-{
-	if (virt_world.vw_outside_ps != 0)
-		virt_world.vw_cpu->vc_clock_ps += virt_world.vw_cpu->vc_hit_ps;
-}
-
-/*
  * The beginning and the end.
  */
 
@@ -427,6 +418,7 @@ virt_begin(const struct virt_config *vc)
 	memset(vw, 0, sizeof(*vw));
 	vw->vw_cpu = &nobody;
 	vw->vw_limit_ps = VIRT_NEVER;
+	vw->vw_next = VIRT_NEVER;
 	if (vc->vc_preset != NULL)
 		vw->vw_preset = *vc->vc_preset;
 	else
@@ -470,4 +462,5 @@ virt_end(void)
 	memset(vw, 0, sizeof(*vw));
 	vw->vw_cpu = &nobody;
 	vw->vw_limit_ps = VIRT_NEVER;
+	vw->vw_next = VIRT_NEVER;
 }

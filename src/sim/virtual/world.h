@@ -235,6 +235,8 @@ struct world {
 	uintptr_t vw_arena;   /* arena_base */
 	uintptr_t vw_shadow;  /* arena_shadow_base */
 	uint64_t vw_limit_ps; /* vw_cpu may do an event before then */
+	uint64_t
+	    vw_next; /* of the tree: who comes then; VIRT_NEVER: not known */
 	struct explore *vw_explore; /* NULL, also while untimed */
 	struct vfiber *vw_fiber;
 	uint64_t vw_hash;
@@ -377,7 +379,12 @@ world_event(uint64_t a, uint64_t b)
 
 /* Slow paths of world_access(). */
 void world_access_slow(uintptr_t addr, enum line_op op);
-void world_access_outside(void);
+static inline void
+world_access_outside(void)
+{
+	if (virt_world.vw_outside_ps != 0)
+		virt_world.vw_cpu->vc_clock_ps += virt_world.vw_cpu->vc_hit_ps;
+}
 
 /*
  * vw_fiber reads or writes the line of addr: returns when it may, and what it

@@ -12,6 +12,8 @@
  * The CPU that runs leaves its time in the tree as it was, and writes the new one
  * when it stops: one way up.  Until then the smallest time of the others is that
  * of the other halves along its way, which are read without waiting for another.
+ * It is kept in vw_next, while no other time changes: when the CPU has to stop, the
+ * next one is known before the way up is done.
  */
 
 #include "sim/virtual/world.h"
@@ -19,13 +21,18 @@
 #define VIRT_CPU_BITS 10
 #define VIRT_CPU_MASK ((1u << VIRT_CPU_BITS) - 1)
 
+/* What stands in the tree for a CPU. */
+static inline uint64_t
+tree_key(unsigned cpu, uint64_t ps)
+{
+	return (ps == VIRT_NEVER ? VIRT_NEVER : ps << VIRT_CPU_BITS | cpu);
+}
+
 static inline void
-tree_set(unsigned cpu, uint64_t ps)
+tree_put(unsigned cpu, uint64_t key)
 {
 	uint64_t *tree = virt_world.vw_tree, sibling;
 	size_t i = virt_world.vw_leaves + cpu;
-	uint64_t key =
-	    ps == VIRT_NEVER ? VIRT_NEVER : ps << VIRT_CPU_BITS | cpu;
 
 	tree[i] = key;
 	/* The key is carried along: what was just stored is not read again. */
@@ -37,6 +44,14 @@ tree_set(unsigned cpu, uint64_t ps)
 	}
 }
 
+/* The time of a CPU that does not run. */
+static inline void
+tree_set(unsigned cpu, uint64_t ps)
+{
+	tree_put(cpu, tree_key(cpu, ps));
+	virt_world.vw_next = VIRT_NEVER;
+}
+
 /* The root.  The CPU that runs has written its time. */
 static inline uint64_t
 tree_first(void)
@@ -44,9 +59,9 @@ tree_first(void)
 	return (virt_world.vw_tree[1]);
 }
 
-/* The time before which vc comes before all others in the tree. */
+/* The first of all others in the tree. */
 static inline uint64_t
-tree_limit(const struct vcpu *vc)
+tree_next(const struct vcpu *vc)
 {
 	const uint64_t *tree = virt_world.vw_tree;
 	uint64_t first = VIRT_NEVER, key;
@@ -55,21 +70,28 @@ tree_limit(const struct vcpu *vc)
 		key = tree[i ^ 1];
 		first = key < first ? key : first;
 	}
-	if (first == VIRT_NEVER)
-		return (VIRT_NEVER);
-	return (
-	    (first >> VIRT_CPU_BITS) + (vc->vc_id < (first & VIRT_CPU_MASK)));
+	return (first);
 }
 
-/* vw_limit_ps: after a change of the tree, or of vw_cpu's next event. */
+/* vw_limit_ps of vc, before whose turn next has none. */
+static inline void
+world_limit_next(const struct vcpu *vc, uint64_t next)
+{
+	uint64_t limit = VIRT_NEVER;
+
+	if (next != VIRT_NEVER)
+		limit = (next >> VIRT_CPU_BITS) +
+		    (vc->vc_id < (next & VIRT_CPU_MASK));
+	virt_world.vw_next = next;
+	virt_world.vw_limit_ps =
+	    limit < vc->vc_event_ps ? limit : vc->vc_event_ps;
+}
+
+/* The same after a change of the tree, or of vw_cpu's next event. */
 static inline void
 world_limit(void)
 {
-	const struct vcpu *vc = virt_world.vw_cpu;
-	uint64_t limit = tree_limit(vc);
-
-	virt_world.vw_limit_ps =
-	    limit < vc->vc_event_ps ? limit : vc->vc_event_ps;
+	world_limit_next(virt_world.vw_cpu, tree_next(virt_world.vw_cpu));
 }
 
 /*
