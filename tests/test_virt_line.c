@@ -372,6 +372,28 @@ stores_come_before_what_publishes_them(void **state)
 		assert_int_equal(cost(i, LINE_ATOMIC_READ, page(0)),
 		    2 * pr.pr_line_cluster_ps);
 	}
+	/* Also where its line is shared, as one is that many look at; */
+	for (unsigned i = 0; i < 2; i++) {
+		(void)later(i == 0 ? 2 : 27, LINE_RMW, page(0));
+		if (i == 0)
+			(void)later(1, LINE_READ, page(0));
+		(void)later(60, LINE_RMW, page(2));
+		now += SETTLED_PS;
+		(void)cost(1, LINE_WRITE, page(2));
+		/* the second time it is a sibling that has written it. */
+		assert_int_equal(
+		    cost(1, LINE_ATOMIC_WRITE, page(0)), hit_of(1));
+		assert_int_equal(cost(2, LINE_ATOMIC_READ, page(0)),
+		    pr.pr_line_remote_ps + pr.pr_line_cluster_ps);
+	}
+	/* and where it is clean, and a sibling has read it. */
+	(void)later(60, LINE_RMW, page(2));
+	(void)later(27, LINE_READ, page(3));
+	now += SETTLED_PS;
+	(void)cost(1, LINE_WRITE, page(2));
+	(void)cost(1, LINE_ATOMIC_WRITE, page(3));
+	assert_int_equal(cost(2, LINE_ATOMIC_READ, page(3)),
+	    pr.pr_line_remote_ps + pr.pr_line_cluster_ps);
 }
 
 static void

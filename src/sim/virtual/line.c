@@ -154,6 +154,18 @@ stand_in_line(struct vcpu *vc, struct line *ln, enum line_op op,
 	return (true);
 }
 
+/*
+ * Stores complete in their order: an atomic one, which others look for, is not seen
+ * before those that have to come.
+ */
+static void
+publish(const struct vcpu *vc, struct line *ln)
+{
+	if (vc->vc_stored_ps > vc->vc_clock_ps &&
+	    vc->vc_stored_ps > ln->ln_free_ps)
+		ln->ln_free_ps = vc->vc_stored_ps;
+}
+
 /* Pay for a miss, and keep the line busy as long as it is on its way. */
 static void
 pay(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op,
@@ -183,6 +195,8 @@ pay(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op,
 	vc->vc_granted = NULL;
 	if (!granted)
 		ln->ln_free_ps = start + busy_for(op, miss);
+	if (op == LINE_ATOMIC_WRITE)
+		publish(vc, ln);
 	vstat_miss(&ln->ln_stat, addr, vc->vc_id, miss->lm_from,
 	    miss->lm_memory, op != LINE_READ && op != LINE_ATOMIC_READ,
 	    vc->vc_clock_ps - before, queue);
@@ -220,18 +234,6 @@ wrote(const struct vcpu *vc, struct line *ln)
 {
 	if (__predict_false((ln->ln_flags & LINE_WATCHED) != 0))
 		world_written(vc, ln);
-}
-
-/*
- * Stores complete in their order: an atomic one, which others look for, is not seen
- * before those that have to come.
- */
-static void
-publish(const struct vcpu *vc, struct line *ln)
-{
-	if (vc->vc_stored_ps > vc->vc_clock_ps &&
-	    vc->vc_stored_ps > ln->ln_free_ps)
-		ln->ln_free_ps = vc->vc_stored_ps;
 }
 
 /* A load that finds the line in the core's L1 or L2. */

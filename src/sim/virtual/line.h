@@ -47,8 +47,11 @@
  *
  * A plain store that misses costs a hit: it goes to a store buffer of
  * pr_store_buffer entries and the line comes in the background.  Stores complete
- * in their order.  A full buffer waits for its oldest entry; an RMW and a full
- * fence wait for all.  Loads wait for their own line only.
+ * in their order.  A full buffer waits for its oldest entry, a full fence for all.
+ * An RMW waits for all before it has its turn: until then others may have the line.
+ * An atomic store waits for none, but its line is not for others before all that
+ * are in front of it are complete, so nobody sees what it unlocks too early.  Loads
+ * wait for their own line only.
  *
  * Misses of lines one after another are foreseen from the second on, as hardware
  * does: they cost as a hit in L2, wherever the line comes from, and those in L2 as
@@ -132,7 +135,9 @@ void line_end(void);
 /*
  * An access of vc to the line of addr, which is in the arena, that is not the
  * simplest of hits (world.h).  True: done, the clock of vc has advanced.  False:
- * it has to be in order and it is not vc's turn; nothing has happened.
+ * it has to be in order and it is not vc's turn, or was not until vc had waited,
+ * for its stores or in line; then the clock has advanced.  To be asked again when
+ * it is vc's turn.
  */
 bool line_access(struct vcpu *vc, uintptr_t addr, enum line_op op);
 
