@@ -523,6 +523,81 @@ a_line_stays_for_a_while_where_it_has_come(void **state)
 	assert_int_equal(cpu_of(2)->vc_clock_ps, now + 2 * l);
 }
 
+/* When it is cpu's turn that asks now. */
+static uint64_t
+turn(unsigned cpu, enum line_op op, const void *p)
+{
+	struct vcpu *vc = at(cpu, now);
+
+	assert_false(line_access(vc, (uintptr_t)p, op));
+	return (vc->vc_clock_ps - now);
+}
+
+static void
+each_turn_is_as_long_as_its_transfer(void **state)
+{
+	uint64_t l, r;
+
+	(void)state;
+	begin_with("clx-2s-104", 104, "line_hold=0.5");
+	l = pr.pr_line_cluster_ps;
+	r = pr.pr_occupancy_read_ps;
+	/* Nobody keeps what comes from memory or from a sibling. */
+	now += SETTLED_PS;
+	assert_int_equal(cost(0, LINE_RMW, page(0)), pr.pr_dram_local_ps);
+	assert_int_equal(turn(1, LINE_RMW, page(0)), pr.pr_dram_local_ps);
+	(void)later(27, LINE_RMW, page(1));
+	now += SETTLED_PS;
+	assert_int_equal(cost(1, LINE_RMW, page(1)), pr.pr_line_smt_ps);
+	assert_int_equal(turn(0, LINE_RMW, page(1)), pr.pr_line_smt_ps);
+	/* Readers are let in soon; a writer has to reach the farthest. */
+	(void)later(0, LINE_READ, page(2));
+	now += SETTLED_PS;
+	(void)cost(60, LINE_READ, page(2));
+	assert_int_equal(turn(1, LINE_READ, page(2)), r);
+	assert_int_equal(turn(2, LINE_RMW, page(2)), 2 * r);
+	assert_int_equal(
+	    turn(3, LINE_RMW, page(2)), 2 * r + pr.pr_line_remote_ps);
+	/* A store waits in the buffer. */
+	(void)later(0, LINE_RMW, page(0));
+	now += SETTLED_PS;
+	(void)cost(1, LINE_RMW, page(0));
+	assert_int_equal(cost(0, LINE_WRITE, page(0)), hit_of(0));
+	assert_int_equal(turn(2, LINE_RMW, page(0)), 2 * l);
+	assert_int_equal(turn(3, LINE_RMW, page(0)), 3 * l);
+	/* Neither one who has had its turn nor the owner lets others in. */
+	assert_true(line_access(cpu_of(2), (uintptr_t)page(0), LINE_RMW));
+	assert_int_equal(turn(4, LINE_RMW, page(0)), 4 * l);
+	(void)cost(2, LINE_WRITE, page(1));
+	assert_int_equal(cost(2, LINE_ATOMIC_WRITE, page(0)), hit_of(2));
+	assert_int_equal(turn(5, LINE_RMW, page(0)), 5 * l);
+}
+
+/* Who has waited for a line that a sibling fetched first waits again for the next. */
+static void
+a_turn_is_for_one_transfer(void **state)
+{
+	(void)state;
+	begin_with("clx-2s-104", 104, "line_hold=0.5");
+	assert_int_equal(line_distance(1, 27), VD_CORE);
+	(void)later(2, LINE_RMW, memory);
+	(void)later(0, LINE_RMW, memory);
+	now = cpu_of(0)->vc_clock_ps;
+	assert_false(line_access(at(27, now), (uintptr_t)memory, LINE_READ));
+	assert_false(line_access(at(1, now), (uintptr_t)memory, LINE_READ));
+	assert_true(line_access(cpu_of(27), (uintptr_t)memory, LINE_READ));
+	now = cpu_of(1)->vc_clock_ps;
+	assert_true(line_access(cpu_of(1), (uintptr_t)memory, LINE_READ));
+	assert_int_equal(cpu_of(1)->vc_clock_ps, now + hit_of(1));
+	(void)later(0, LINE_RMW, memory);
+	now = cpu_of(0)->vc_clock_ps;
+	assert_false(line_access(at(1, now), (uintptr_t)memory, LINE_RMW));
+	/* Nor has it one when it comes back much later: others wait for it. */
+	now += SETTLED_PS;
+	assert_true(line_access(at(1, now), (uintptr_t)memory, LINE_RMW));
+	assert_false(line_access(at(2, now), (uintptr_t)memory, LINE_RMW));
+}
+
 static void
 silent_lines_cost_nothing(void **state)
 {
@@ -571,6 +646,9 @@ main(void)
 		    rmws_overlap_with_what_is_between, end),
 		cmocka_unit_test_teardown(
 		    a_line_stays_for_a_while_where_it_has_come, end),
+		cmocka_unit_test_teardown(
+		    each_turn_is_as_long_as_its_transfer, end),
+		cmocka_unit_test_teardown(a_turn_is_for_one_transfer, end),
 		cmocka_unit_test_teardown(silent_lines_cost_nothing, end),
 	};
 

@@ -129,6 +129,16 @@ busy_for(enum line_op op, const struct line_miss *miss)
 }
 
 /*
+ * Has vc just waited for the line?  Its turn is over when it did something else: a
+ * sibling had fetched the line, or another fiber got the CPU.
+ */
+static bool
+has_turn(const struct vcpu *vc, const struct line *ln)
+{
+	return (vc->vc_granted == ln && vc->vc_turn_ps == vc->vc_clock_ps);
+}
+
+/*
  * Where a core keeps a line that has come for a while (pr_line_hold), it goes on
  * with it until then, and those who wait get it in the order in which they ask, one
  * transfer after the other.  True: vc has waited for its turn; the access is to be
@@ -142,7 +152,7 @@ stand_in_line(struct vcpu *vc, struct line *ln, enum line_op op,
 
 	if (line_model.lm_preset->pr_line_hold_permille == 0 ||
 	    op == LINE_WRITE || op == LINE_ATOMIC_WRITE || !lk->lk_others ||
-	    vc->vc_granted == ln)
+	    has_turn(vc, ln))
 		return (false);
 	if (ln->ln_free_ps <= vc->vc_clock_ps)
 		return (false);
@@ -151,6 +161,7 @@ stand_in_line(struct vcpu *vc, struct line *ln, enum line_op op,
 	vc->vc_queued_ps = ln->ln_free_ps - vc->vc_clock_ps;
 	ln->ln_free_ps += busy_for(op, &miss);
 	pass(vc, VT_QUEUE, vc->vc_queued_ps);
+	vc->vc_turn_ps = vc->vc_clock_ps;
 	return (true);
 }
 
@@ -171,7 +182,7 @@ static void
 pay(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op,
     struct line_miss *miss)
 {
-	bool granted = vc->vc_granted == ln;
+	bool granted = has_turn(vc, ln);
 	uint64_t before = vc->vc_clock_ps, queue = 0, start;
 
 	world_event(
@@ -192,7 +203,6 @@ pay(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op,
 	}
 	if (op == LINE_RMW)
 		vc->vc_rmw_end_ps = vc->vc_clock_ps;
-	vc->vc_granted = NULL;
 	if (!granted)
 		ln->ln_free_ps = start + busy_for(op, miss);
 	if (op == LINE_ATOMIC_WRITE)

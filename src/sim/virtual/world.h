@@ -137,6 +137,7 @@ struct vcpu {
 	uint64_t vc_rmw_end_ps;   /* of the last RMW */
 	struct line *vc_granted;  /* has waited for it */
 	uint64_t vc_queued_ps;    /* so long */
+	uint64_t vc_turn_ps;      /* until then */
 
 	/* Store buffer: times at which stores complete, a ring. */
 	uint64_t *vc_stores;
