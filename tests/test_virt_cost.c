@@ -68,9 +68,12 @@ static void
 charge_all(void *arg)
 {
 	struct thread *td;
+	uint64_t alone[NSIM_COSTS];
 
 	(void)arg;
 	assert_int_equal(sim_thread_attach(sim, 0, 0, &td), 0);
+	for (enum sim_cost c = 0; c < NSIM_COSTS; c++)
+		alone[c] = cost_of(c, c == SIM_IPI_TARGET ? 1 : 1000);
 	assert_int_equal(cost_of(SIM_COMPUTE_NS, 7), 7);
 	assert_int_equal(cost_of(SIM_SYSCALL, 2) * 1000, 2 * pr.pr_syscall_ps);
 	assert_int_equal(cost_of(SIM_FAULT, 1) * 1000, pr.pr_fault_ps);
@@ -84,6 +87,20 @@ charge_all(void *arg)
 	    cost_of(SIM_IPI_TARGET, 3) * 1000, pr.pr_ipi_remote_ps);
 	assert_int_equal(
 	    cost_of(SIM_LOCK_PROFILE, 2) * 1000, 2 * pr.pr_lock_profile_ps);
+	/* A kernel's instructions are slower where the sibling works. */
+	virt_world.vw_cpu->vc_busy++;
+	for (enum sim_cost c = 0; c < NSIM_COSTS; c++)
+		assert_int_equal(
+		    cost_of(c, c == SIM_IPI_TARGET ? 1 : 1000) > alone[c],
+		    c == SIM_COMPUTE_NS || c == SIM_SYSCALL || c == SIM_FAULT ||
+			c == SIM_LOCK_PROFILE);
+	virt_world.vw_cpu->vc_busy--;
+	/* Who does nothing for no time can be in a livelock. */
+	virt_world.vw_spins = 5;
+	assert_int_equal(cost_of(SIM_LOCK_PROFILE, 0), 0);
+	assert_int_equal(virt_world.vw_spins, 5);
+	assert_int_equal(cost_of(SIM_COMPUTE_NS, 1), 1);
+	assert_int_equal(virt_world.vw_spins, 0);
 	sim_thread_detach(td);
 }
 

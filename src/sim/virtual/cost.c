@@ -70,5 +70,7 @@ cost_charge(struct sim *sim, enum sim_cost what, uint64_t n)
 	case NSIM_COSTS:
 		break;
 	}
-	world_charge(VT_COMPUTE, ps);
+	/* What takes no time is no progress: locks may come and go for ever. */
+	if (ps > 0)
+		world_charge(VT_COMPUTE, ps);
 }
