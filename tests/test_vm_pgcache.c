@@ -71,16 +71,21 @@ static void
 a_full_cache_returns_a_bucket(void **state)
 {
 	static struct vm_page *pages[2000];
-	uint64_t free = vm_free_count(pm.pm_vp, 0);
+	uint64_t free;
 
 	(void)state;
-	for (int i = 0; i < 2000; i++)
-		pages[i] = vm_page_alloc(pm.pm_vp, 0, VM_PAGE_NOOBJ);
-	for (int i = 0; i < 2000; i++) {
-		vm_page_free(pm.pm_vp, pages[i]);
-		assert_true(vm_pgcache_count(pm.pm_vp, 0) <= VM_PGCACHE_MAX);
+	for (int d = 0; d < 2; d++) {
+		free = vm_free_count(pm.pm_vp, d);
+		for (int i = 0; i < 2000; i++)
+			pages[i] = vm_page_alloc(pm.pm_vp, d, VM_PAGE_NOOBJ);
+		for (int i = 0; i < 2000; i++) {
+			vm_page_free(pm.pm_vp, pages[i]);
+			assert_true(
+			    vm_pgcache_count(pm.pm_vp, d) <= VM_PGCACHE_MAX);
+		}
+		assert_int_equal(vm_free_count(pm.pm_vp, d), free);
+		assert_int_equal(phys_check(&pm), 0);
 	}
-	assert_int_equal(vm_free_count(pm.pm_vp, 0), free);
 }
 
 static void

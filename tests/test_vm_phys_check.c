@@ -142,6 +142,26 @@ i34_free_page_in_a_cache(void **state)
 }
 
 static void
+i34_page_in_the_cache_of_another_domain(void **state)
+{
+	struct vm_pgcache_pool(*pools)[VM_NFREEPOOL];
+	struct vm_page *m;
+
+	(void)state;
+	pools = pm.pm_td->td_pgcache->pgc_pools;
+	for (int d = 0; d < 2; d++)
+		vm_page_free(pm.pm_vp, vm_page_alloc(pm.pm_vp, d, 0));
+	for (int i = 0; i < 2; i++) {
+		m = pools[0][VM_FREEPOOL_DEFAULT].pgp_pages[0];
+		pools[0][VM_FREEPOOL_DEFAULT].pgp_pages[0] =
+		    pools[1][VM_FREEPOOL_DEFAULT].pgp_pages[0];
+		pools[1][VM_FREEPOOL_DEFAULT].pgp_pages[0] = m;
+		if (i == 0)
+			assert_found(34, NO_SUMS);
+	}
+}
+
+static void
 i34_sums_do_not_add_up(void **state)
 {
 	(void)state;
@@ -405,6 +425,7 @@ main(void)
 		BROKEN(a_used_machine_is_in_order),
 		BROKEN(i34_free_page_in_use),
 		BROKEN(i34_free_page_in_a_cache),
+		BROKEN(i34_page_in_the_cache_of_another_domain),
 		BROKEN(i34_sums_do_not_add_up),
 		BROKEN(i34_lost_page),
 		BROKEN(i34_pristine_and_queued),
