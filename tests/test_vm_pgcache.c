@@ -105,6 +105,26 @@ an_allocation_that_would_fail_drains_the_own_cache(void **state)
 }
 
 static void
+a_free_while_others_wait_drains_the_own_cache(void **state)
+{
+	struct vm_page *m;
+
+	(void)state;
+	m = vm_page_alloc(pm.pm_vp, 0, 0);
+	vm_page_free(pm.pm_vp, vm_page_alloc(pm.pm_vp, 1, 0));
+	for (int d = 0; d < 2; d++)
+		assert_true(vm_pgcache_count(pm.pm_vp, d) > 0);
+	/* Relaxed: one thread. */
+	atomic_store_explicit(
+	    &pm.pm_vp->vp_private->vpp_nwaiters, 1, memory_order_relaxed);
+	vm_page_free(pm.pm_vp, m);
+	for (int d = 0; d < 2; d++) {
+		assert_int_equal(vm_pgcache_count(pm.pm_vp, d), 0);
+		assert_int_equal(accounted(d), vm_total_pages(pm.pm_vp, d));
+	}
+}
+
+static void
 small_domains_have_no_caches(void **state)
 {
 	struct vm_page *m;
@@ -177,6 +197,7 @@ main(void)
 		CACHED(each_domain_has_a_cache_of_its_own),
 		CACHED(a_full_cache_returns_a_bucket),
 		CACHED(an_allocation_that_would_fail_drains_the_own_cache),
+		CACHED(a_free_while_others_wait_drains_the_own_cache),
 		cmocka_unit_test_setup_teardown(
 		    small_domains_have_no_caches, open_small, close_pm),
 		cmocka_unit_test(caches_can_be_switched_off),

@@ -8,10 +8,10 @@
  * cache carry PG_PCPU_CACHE and go back to one.  Caches exist only in domains
  * that are large for the number of CPUs (vm_phys.c).
  *
- * For the accounting a cached page is allocated.  While threads wait for memory
- * nothing is put into a cache, and a thread that runs out, waits or idles gives
- * its own cache back: so no page that a waiter needs stays hidden, except with
- * threads that compute without touching the allocator.
+ * For the accounting a cached page is allocated.  A thread that runs out, waits,
+ * idles, or frees a page of a cache while others wait for memory gives all that it
+ * caches back, whatever the domain: so no page that a waiter needs stays hidden,
+ * except with threads that free none.
  *
  * Differs: FreeBSD has these caches per CPU (uma(9) zones "vm pgcache", one per
  * domain and pool); here they are per thread.
@@ -238,8 +238,10 @@ vm_pgcache_free(struct vm_phys *vp, struct vm_page *m)
 		return (false);
 	/* Relaxed: too late a look is made up for when a thread drains. */
 	if (atomic_load_explicit(
-		&vp->vp_private->vpp_nwaiters, memory_order_relaxed) != 0)
+		&vp->vp_private->vpp_nwaiters, memory_order_relaxed) != 0) {
+		(void)vm_pgcache_drain(vp);
 		return (false);
+	}
 	domain = vm_page_domain(vp, m);
 	pgp = &pgc->pgc_pools[domain][m->pool];
 	if (count(pgp) == 2 * BUCKET)
