@@ -112,6 +112,25 @@ world_switch(struct vfiber *fb)
 	fiber_switch(&self->fb_ctx, &fb->fb_ctx);
 }
 
+/*
+ * The CPU that comes next, and its fiber's stack, may have been thrown out of the
+ * host's L1 by those that have run since.
+ */
+static inline void
+prefetch(uint64_t next)
+{
+	const struct vcpu *vc = &virt_world.vw_cpus[next & VIRT_CPU_MASK];
+	const char *p = (const char *)vc;
+
+	__builtin_prefetch(p + 64, 1);
+	if (vc->vc_fiber == NULL)
+		return;
+	p = vc->vc_fiber->fb_ctx.fc_sp;
+	__builtin_prefetch(p);
+	__builtin_prefetch(p + 64);
+	__builtin_prefetch(p + 128);
+}
+
 void
 world_schedule(void)
 {
@@ -146,6 +165,8 @@ world_schedule(void)
 	}
 	vw->vw_cpu = vc;
 	world_limit_next(vc, next);
+	if (__predict_true(next != VIRT_NEVER))
+		prefetch(next);
 	if (vc->vc_fiber != vw->vw_fiber)
 		world_switch(vc->vc_fiber);
 }

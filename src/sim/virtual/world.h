@@ -102,18 +102,18 @@ _Static_assert(offsetof(struct vfiber, fb_td) == 64, "a switch needs one line");
  * the end of that spin on.
  */
 struct vwatch {
-	const struct vfiber *w_fiber;
 	struct line *w_line; /* NULL: none */
+	bool w_else;         /* it has done something else as well */
 	uint64_t w_at_ps;    /* the look at it */
-	uint64_t w_switches; /* vw_switches then */
-	uint64_t w_clock_ps; /* the last look at the clock */
 	uint64_t w_end_ps;   /* when that spin ended */
+	uint64_t w_switches; /* vw_switches at the look */
+	uint64_t w_clock_ps; /* the last look at the clock */
 	uint64_t w_body_ps;  /* of the round before */
 	uint64_t w_n;
-	bool w_else; /* it has done something else as well */
+	const struct vfiber *w_fiber;
 };
 
-/* One CPU.  The first line is what an access needs. */
+/* One CPU.  The first line is what a hit needs. */
 struct vcpu {
 	_Alignas(64) uint64_t vc_clock_ps;
 	uint64_t vc_hit_ps;   /* a hit, siblings considered */
@@ -126,6 +126,12 @@ struct vcpu {
 	unsigned vc_core; /* of the machine */
 	unsigned vc_busy; /* siblings that work */
 
+	/* The second: what an atomic operation needs besides. */
+	uint64_t vc_rmw_ps;     /* siblings considered */
+	uint64_t vc_rmw_end_ps; /* of the last RMW */
+	uint64_t vc_stored_ps;  /* when the last store completes */
+	struct vwatch vc_watch;
+
 	unsigned vc_cluster;
 	unsigned vc_socket;
 	struct vfiber *vc_ready;  /* by arrival */
@@ -133,8 +139,6 @@ struct vcpu {
 	uint64_t vc_from_ps;      /* the charge that runs began then */
 	uint64_t vc_slice_ps;     /* end of the slice */
 	uint64_t vc_idle_ps;      /* idle since */
-	uint64_t vc_rmw_ps;       /* siblings considered */
-	uint64_t vc_rmw_end_ps;   /* of the last RMW */
 	struct line *vc_granted;  /* has waited for it */
 	uint64_t vc_queued_ps;    /* so long */
 	uint64_t vc_turn_ps;      /* until then */
@@ -143,13 +147,11 @@ struct vcpu {
 	uint64_t *vc_stores;
 	unsigned vc_store_head;
 	unsigned vc_nstores;
-	uint64_t vc_stored_ps; /* when the last one completes */
 	enum vstat_time vc_store_what;
 	unsigned vc_siblings[LINE_SIBLINGS_MAX];
 	unsigned vc_nsiblings;
 	uint64_t vc_stream[4]; /* lines that are foreseen */
 	unsigned vc_stream_at;
-	struct vwatch vc_watch;
 };
 
 /*
