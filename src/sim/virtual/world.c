@@ -142,6 +142,7 @@ world_schedule(void)
 	/* Mostly it is known already that another comes first, and who. */
 	if (key > next && ps < vc->vc_event_ps) {
 		tree_put(vc->vc_id, key);
+		KASSERT(tree_first() == next, ("who comes next has changed"));
 		goto other;
 	}
 	for (;;) {
