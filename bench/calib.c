@@ -157,6 +157,7 @@ leave_to_base(struct calib *c)
 	calib_from_base(c, PRESET_pr_slice_ps, "FreeBSD's, not this host's");
 	calib_from_base(
 	    c, PRESET_pr_lock_profile_ps, "FreeBSD's, not this host's");
+	calib_from_base(c, PRESET_pr_pv_chunk_ps, "FreeBSD's, not this host's");
 	calib_from_base(c, PRESET_pr_deep_after_ps, "not measured");
 	if (c->c_fault_ns > 0)
 		(void)snprintf(why, sizeof(why),

@@ -26,6 +26,7 @@ setup(void **state)
 	(void)state;
 	assert_int_equal(preset_open("clx-2s-104", &pr, &pe), 0);
 	assert_int_equal(preset_set(&pr, "lock_profile=60", "test", &pe), 0);
+	assert_int_equal(preset_set(&pr, "pv_chunk=500", "test", &pe), 0);
 	assert_int_equal(virt_begin(&vc), 0);
 	assert_int_equal(kmem_create(1, &km), 0);
 	assert_int_equal(sim_create(km, sim_native_ops, 4, &sim), 0);
@@ -87,13 +88,15 @@ charge_all(void *arg)
 	    cost_of(SIM_IPI_TARGET, 3) * 1000, pr.pr_ipi_remote_ps);
 	assert_int_equal(
 	    cost_of(SIM_LOCK_PROFILE, 2) * 1000, 2 * pr.pr_lock_profile_ps);
+	assert_int_equal(
+	    cost_of(SIM_PV_CHUNK, 3) * 1000, 3 * pr.pr_pv_chunk_ps);
 	/* A kernel's instructions are slower where the sibling works. */
 	virt_world.vw_cpu->vc_busy++;
 	for (enum sim_cost c = 0; c < NSIM_COSTS; c++)
 		assert_int_equal(
 		    cost_of(c, c == SIM_IPI_TARGET ? 1 : 1000) > alone[c],
 		    c == SIM_COMPUTE_NS || c == SIM_SYSCALL || c == SIM_FAULT ||
-			c == SIM_LOCK_PROFILE);
+			c == SIM_LOCK_PROFILE || c == SIM_PV_CHUNK);
 	virt_world.vw_cpu->vc_busy--;
 	/* Who does nothing for no time can be in a livelock. */
 	virt_world.vw_spins = 5;

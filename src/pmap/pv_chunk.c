@@ -186,6 +186,7 @@ void
 free_pv_chunk_dequeued(struct machine *ma, struct pv_chunk *pc)
 {
 	counter_add(&curthread()->td_counters, CTR_PC_CHUNK_FREES, 1);
+	sim_charge(ma->ma_sim, SIM_PV_CHUNK, 1);
 	vm_page_free(ma->ma_vp, pv_chunk_page(ma, pc));
 	pmap_limit_give(&ma->ma_pv_limit, 1);
 }

@@ -144,6 +144,7 @@ enum sim_cost {
 	SIM_IPI,          /* shootdowns that were begun */
 	SIM_IPI_TARGET,   /* one more CPU is interrupted: n is its number */
 	SIM_LOCK_PROFILE, /* entries of the lock profile */
+	SIM_PV_CHUNK,     /* chunks of pv entries that are freed */
 	NSIM_COSTS
 };
 

@@ -67,6 +67,9 @@ cost_charge(struct sim *sim, enum sim_cost what, uint64_t n)
 	case SIM_LOCK_PROFILE:
 		ps = computing_ps(n * pr->pr_lock_profile_ps);
 		break;
+	case SIM_PV_CHUNK:
+		ps = computing_ps(n * pr->pr_pv_chunk_ps);
+		break;
 	case NSIM_COSTS:
 		break;
 	}

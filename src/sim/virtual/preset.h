@@ -108,6 +108,9 @@ enum preset_unit {
 	X(pr_lock_profile_ps, "lock_profile", PRESET_NS, 0, 1000000,           \
 	    "what a kernel with LOCK_PROFILING does under each lock: once "    \
 	    "after it has come and once before it goes")                       \
+	X(pr_pv_chunk_ps, "pv_chunk", PRESET_NS, 0, 1000000000,                \
+	    "what a kernel does to free a chunk of pv entries, without the "   \
+	    "list and the page")                                               \
 	X(pr_ipi_fixed_ps, "ipi_fixed", PRESET_NS, 0, 1000000000,              \
 	    "TLB shootdown: whatever the number of CPUs it goes to")           \
 	X(pr_ipi_same_ps, "ipi_same", PRESET_NS, 0, 1000000000,                \
