@@ -26,7 +26,8 @@ static const struct opt compare_opts[] = {
 	    "--virtual: CPUs, 1 to 1024; several: a table for each\n"
 	    "(default: all that the modelled host has)" },
 	{ "set", "KEY=VALUE[,...]", OPT_STRING, CO(co_set), 0, 0,
-	    "--virtual: other numbers than the preset's, as in its file" },
+	    "--virtual: other numbers than the preset's, as in its file;\n"
+	    "with --preset, besides those that it has" },
 	{ "jobs", "N", OPT_UNSIGNED, CO(co_jobs), 1, 1024,
 	    "--virtual: runs at a time; changes no result (default: the\n"
 	    "host's CPUs)" },
@@ -270,14 +271,24 @@ compare(struct compare *co)
 static int
 read_options(int argc, char *argv[], struct compare *co)
 {
+	const char *set;
 	int error;
 
 	error = opt_parse_only(compare_opts, argc, argv, co);
-	if (error == 0 && co->co_preset != NULL) {
-		error = compare_preset(compare_opts, co->co_preset, co);
-		if (error == 0)
-			error = opt_parse_only(compare_opts, argc, argv, co);
-	}
+	if (error != 0 || co->co_preset == NULL)
+		return (error);
+	co->co_set = NULL;
+	error = compare_preset(compare_opts, co->co_preset, co);
+	if (error != 0)
+		return (error);
+	set = co->co_set;
+	co->co_set = NULL;
+	error = opt_parse_only(compare_opts, argc, argv, co);
+	/* Numbers override numbers; the later ones win. */
+	if (set != NULL && co->co_set != NULL)
+		set = co->co_sets = bench_asprintf("%s,%s", set, co->co_set);
+	if (set != NULL)
+		co->co_set = set;
 	return (error);
 }
 

@@ -64,6 +64,7 @@ struct compare {
 	const char *co_virtual;   /* modelled host; NULL: this one */
 	const char *co_cpus_text; /* of it */
 	const char *co_set;       /* numbers of it */
+	char *co_sets;            /* of the preset and of the user */
 	const char *co_plot;
 	unsigned co_jobs;
 	const char *co_map;

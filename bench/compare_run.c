@@ -80,6 +80,7 @@ compare_free(struct compare *co)
 	free(co->co_nsamples);
 	free(co->co_vresults);
 	free(co->co_designs);
+	free(co->co_sets);
 	free(co->co_threads);
 	free(co->co_cpus);
 	free(co->co_host);

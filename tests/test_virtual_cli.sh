@@ -78,6 +78,13 @@ fails 66 "$tmp/nosuch: No such file or directory" \
 run compare --preset nosuch
 claim "an unknown set of options is wrong use" equal "$status" 64
 claim "and is answered with those there are" grep -q 'review' "$tmp/err"
+run compare --preset fork-storm --cpus 2 --threads 2 --text-copies 1 \
+    --designs head --seconds 0.001 --repeats 1 --set line_hold=0,pv_chunk=7
+claim "numbers of one's own go with those of --preset" equal "$status" 0
+claim "and after them" \
+    grep -q '^ *with pv_chunk=5000,line_hold=0,pv_chunk=7$' "$tmp/out"
+claim "again with all of them" \
+    grep -q -e '--set pv_chunk=5000,line_hold=0,pv_chunk=7' "$tmp/out"
 
 # Without the other program.
 mkdir "$tmp/alone"
