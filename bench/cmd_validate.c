@@ -109,7 +109,7 @@ static void
 record_rows(const struct validate_cmd *vc)
 {
 	static const char *const names[] = { "holds", "missed", "same order",
-		"other order", "no bound" };
+		"other order", "no order", "no bound" };
 	const struct valid *v = &vc->vc_valid;
 
 	for (size_t i = 0; i < v->v_nrows; i++) {

@@ -91,6 +91,7 @@ enum valid_verdict {
 	VALID_MISSED, /* outside a bound that must hold */
 	VALID_ORDER,  /* on the same side of 1 as what was published */
 	VALID_OTHER_ORDER,
+	VALID_NO_ORDER, /* too near to 1 to say */
 	VALID_NO_BOUND
 };
 
@@ -106,6 +107,9 @@ struct valid_row {
 	enum valid_verdict vw_verdict;
 	const char *vw_unit;
 };
+
+/* Ratios within 5 % of 1 are no order. */
+enum valid_verdict valid_order(double model, double published);
 
 struct valid {
 	/* Given. */

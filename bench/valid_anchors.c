@@ -92,8 +92,7 @@ valid_l5(struct valid *v)
 		then = published(a) / published(b);
 		vw = valid_row(v, "L5", "x", model, then, -1, "%s against %s",
 		    a->a_name, b->a_name);
-		vw->vw_verdict =
-		    (model > 1) == (then > 1) ? VALID_ORDER : VALID_OTHER_ORDER;
+		vw->vw_verdict = valid_order(model, then);
 	}
 	return (error);
 }

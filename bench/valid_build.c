@@ -183,9 +183,7 @@ valid_l4(struct valid *v)
 		struct valid_row *vw = valid_row(
 		    v, "L4", "x", model, s->s_published, -1, "%s", s->s_what);
 
-		vw->vw_verdict = (model > 1) == (s->s_published > 1)
-		    ? VALID_ORDER
-		    : VALID_OTHER_ORDER;
+		vw->vw_verdict = valid_order(model, s->s_published);
 	}
 	return (0);
 }

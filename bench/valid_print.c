@@ -7,6 +7,7 @@ static const char *const verdicts[] = {
 	[VALID_MISSED] = "MISSED",
 	[VALID_ORDER] = "same order",
 	[VALID_OTHER_ORDER] = "OTHER ORDER",
+	[VALID_NO_ORDER] = "NO ORDER",
 	[VALID_NO_BOUND] = "-",
 };
 

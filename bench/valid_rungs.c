@@ -81,6 +81,15 @@ valid_job_begin(struct valid_job *vj, enum probe_kind kind, unsigned threads)
 	}
 }
 
+enum valid_verdict
+valid_order(double model, double published)
+{
+	if (fabs(model - 1) < 0.05)
+		return (VALID_NO_ORDER);
+	return (
+	    (model > 1) == (published > 1) ? VALID_ORDER : VALID_OTHER_ORDER);
+}
+
 /*
  * L0.  The pairs of CPUs of each kind that a host has.
  */
