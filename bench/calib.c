@@ -153,6 +153,8 @@ leave_to_base(struct calib *c)
 	char why[80];
 
 	calib_from_base(c, PRESET_pr_occupancy_write_ps, "not measured");
+	calib_from_base(
+	    c, PRESET_pr_lookahead_permille, "of the model, not of hosts");
 	calib_from_base(c, PRESET_pr_store_buffer, "not measured");
 	calib_from_base(c, PRESET_pr_slice_ps, "FreeBSD's, not this host's");
 	calib_from_base(

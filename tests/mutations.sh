@@ -74,6 +74,10 @@ pv-gen-bump|release|unit.pmap_page|src/pmap/pv_list.h|s/g + 1,/g,/
 pv-gen-ignored|release|unit.pmap_page|src/pmap/page_scan.c|s/md_was == md_gen(&ps->ps_m->md)))/true))/
 pvh-gen-ignored|release|unit.superpage_race|src/pmap/page_scan.c|s/(pvh_was == pvh_gen(pvt, ps->ps_held.pv_pvh) &&/(true \&\&/
 pmap-try-ignored|release|unit.pmap_page|src/pmap/page_scan.h|s/if (__predict_true(PMAP_TRYLOCK(pmap)))/if (true)/
+early-settled|release|unit.virt_world|src/sim/virtual/line.c|/^may_be_early/,/^}/s/(ln->ln_flags & LINE_MOVED) == 0/true/
+early-farthest|release|unit.virt_early|src/sim/virtual/line_topology.c|/^line_shortest_ps/,/^}/s/least == UINT64_MAX ? 0 : least/sibling ? least : lm->lm_cost[VD_REMOTE]/
+early-sibling|release|unit.virt_early|src/sim/virtual/world_impl.h|/^world_limit_next/,/^}/s/early = near < early ? near : early;/(void)near;/
+early-for-ever|release|unit.virt_early|src/sim/virtual/world_impl.h|/^world_limit_next/,/^}/s/limit + virt_world.vw_lookahead_ps/limit * 2/
 watch-tie|release|unit.virt_watch_exact|src/sim/virtual/world_watch.c|/^end_after/,/^}/s/!later/false/
 watch-round-down|release|unit.virt_watch_exact|src/sim/virtual/world_watch.c|/^end_after/,/^}/s/look + wr->wr_round_ps - 1/look/
 watch-look-stays|release|unit.virt_watch_exact|src/sim/virtual/world_watch.c|/^end_after/,/^}/s/look += rounds . wr->wr_round_ps;/;/
@@ -241,6 +245,10 @@ reserv-object-first|reserv-run|sparse/gen2
 wait-no-look|page-wait|sparse/gen2
 wait-uncounted|page-wait|sparse/gen2
 wait-refund-silent|page-wait-min|sparse/gen2
+early-settled|-|order in time
+early-farthest|-|order in time
+early-sibling|-|order in time
+early-for-ever|-|order in time
 watch-tie|-|what spinning costs the host
 watch-round-down|-|what spinning costs the host
 watch-look-stays|-|what spinning costs the host

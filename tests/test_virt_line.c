@@ -357,9 +357,14 @@ stores_come_before_what_publishes_them(void **state)
 	(void)cost(0, LINE_WRITE, page(1));
 	/* Not done yet: others may be first. */
 	vc = at(0, now);
+	virt_world.vw_limit_ps = now + 1;
+	virt_world.vw_early_ps = now + 1;
 	assert_false(line_access(vc, (uintptr_t)page(0), LINE_RMW));
 	assert_int_equal(vc->vc_clock_ps - now, pr.pr_line_cluster_ps);
+	virt_world.vw_limit_ps = VIRT_NEVER;
 	assert_true(line_access(vc, (uintptr_t)page(0), LINE_RMW));
+	assert_int_equal(vc->vc_clock_ps - now,
+	    pr.pr_line_cluster_ps + cpu_of(0)->vc_rmw_ps);
 
 	/* A store does not wait, but who looks at it does. */
 	for (unsigned i = 2; i <= 3; i++) {

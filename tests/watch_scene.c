@@ -209,6 +209,8 @@ scene_setup(void **state)
 	scene_preset.pr_rmw_ps = RMW;
 	scene_preset.pr_line_cluster_ps = MISS;
 	scene_preset.pr_line_hold_permille = 0;
+	/* Order decides what is equal to the picosecond. */
+	scene_preset.pr_lookahead_permille = 0;
 	scene_preset.pr_rmw_overlap_permille = 0;
 	scene_preset.pr_dram_local_ps = DRAM;
 	scene_preset.pr_occupancy_read_ps = 0;

@@ -141,8 +141,9 @@ has_turn(const struct vcpu *vc, const struct line *ln)
 /*
  * Where a core keeps a line that has come for a while (pr_line_hold), it goes on
  * with it until then, and those who wait get it in the order in which they ask, one
- * transfer after the other.  True: vc has waited for its turn; the access is to be
- * tried again.
+ * transfer after the other, each as long as it is from where the line is now: where
+ * the one before will be is not kept.  True: vc has waited for its turn; the access is
+ * to be tried again.
  */
 static bool
 stand_in_line(struct vcpu *vc, struct line *ln, enum line_op op,
@@ -201,6 +202,10 @@ pay(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op,
 		}
 		pass(vc, time_of(miss->lm_from), miss->lm_ps);
 	}
+	if (miss->lm_memory)
+		ln->ln_flags &= (uint8_t)~LINE_MOVED;
+	else
+		ln->ln_flags |= LINE_MOVED;
 	if (op == LINE_RMW)
 		vc->vc_rmw_end_ps = vc->vc_clock_ps;
 	if (!granted)
@@ -395,6 +400,18 @@ still_mine(struct vcpu *vc, struct line *ln, enum line_op op)
 	return (true);
 }
 
+/*
+ * vc's turn has not come.  May it do this all the same?  See world.h.
+ */
+static inline bool
+may_be_early(const struct vcpu *vc, const struct line *ln)
+{
+	return (world_may_be_early(vc) && ln->ln_state != LINE_SHARED &&
+	    ((ln->ln_share[0] ^ vc->vc_tag) & 0xffff) == 0 &&
+	    ((ln->ln_flags & LINE_MOVED) == 0 ||
+		vc->vc_clock_ps > ln->ln_free_ps + line_model.lm_settled_ps));
+}
+
 /* As line_access(). */
 static inline __attribute__((always_inline)) bool
 access_line(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op)
@@ -402,13 +419,11 @@ access_line(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op)
 	if (__predict_false((ln->ln_flags & LINE_SILENT) != 0))
 		return (true);
 	if (op >= LINE_ATOMIC_READ) {
-		if (!world_my_turn(vc))
-			return (false);
 		/* Its turn is when the stores before it are complete. */
-		if (op == LINE_RMW && vc->vc_stored_ps > vc->vc_clock_ps) {
+		if (op == LINE_RMW && vc->vc_stored_ps > vc->vc_clock_ps)
 			drain(vc);
+		if (!world_my_turn(vc) && !may_be_early(vc, ln))
 			return (false);
-		}
 		world_event(arena_line((const void *)addr) << 3 | op,
 		    vc->vc_clock_ps << 10 | vc->vc_id);
 	}
@@ -437,15 +452,22 @@ line_access(struct vcpu *vc, uintptr_t addr, enum line_op op)
 	return (access_line(vc, line_of((const void *)addr), addr, op));
 }
 
-void
-world_access_slow(uintptr_t addr, enum line_op op)
-{
-	struct vcpu *vc = virt_world.vw_cpu;
-	struct line *ln = line_of((const void *)addr);
+/* Each is a function of its own: what depends on op is decided by the compiler. */
+#define WORLD_ACCESS(name, op)                                                 \
+	void world_##name(uintptr_t addr)                                      \
+	{                                                                      \
+		struct vcpu *vc = virt_world.vw_cpu;                           \
+		struct line *ln = line_of((const void *)addr);                 \
+                                                                               \
+		while (!access_line(vc, ln, addr, op))                         \
+			world_order();                                         \
+	}
 
-	while (!access_line(vc, ln, addr, op))
-		world_order();
-}
+WORLD_ACCESS(read, LINE_READ)
+WORLD_ACCESS(write, LINE_WRITE)
+WORLD_ACCESS(atomic_read, LINE_ATOMIC_READ)
+WORLD_ACCESS(atomic_write, LINE_ATOMIC_WRITE)
+WORLD_ACCESS(rmw, LINE_RMW)
 
 void
 line_fence(struct vcpu *vc)

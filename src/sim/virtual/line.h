@@ -87,6 +87,7 @@ enum line_state {
 /* ln_flags */
 #define LINE_SILENT  0x01 /* accesses cost nothing and are not recorded */
 #define LINE_WATCHED 0x02 /* a CPU spins until it is written */
+#define LINE_MOVED   0x04 /* it came from another CPU, not from memory */
 
 /* One CPU has it: its number plus 1, and the stamp of its core above. */
 typedef uint32_t line_tag;
@@ -149,6 +150,8 @@ void line_silence(const void *p, size_t size, bool silent);
 
 /* How far two CPUs are; for statistics and the costs of interrupts. */
 enum vstat_dist line_distance(unsigned cpu, unsigned other);
+/* The least time from a CPU to its sibling, or to others; 0: there is none. */
+uint64_t line_shortest_ps(bool sibling);
 unsigned line_socket_of(unsigned cpu);
 
 #endif /* SIM_VIRTUAL_LINE_H */

@@ -13,6 +13,12 @@
 #define LINE_STAMP_SHIFT 6
 #define LINE_STAMP_MAX   0xffffu
 
+/*
+ * Assumed: a line that others want moves before it could have gone to the farthest
+ * so many times.
+ */
+#define LINE_SETTLED 8
+
 /* A line with more sharers than fit: the rest of its state. */
 struct line_many {
 	uint32_t lmy_next;    /* free: the next one */
@@ -27,7 +33,8 @@ struct line_model {
 	struct vcpu *lm_cpus;
 	unsigned lm_ncpus;
 	unsigned lm_ncores;
-	uint64_t lm_cost[NVD]; /* of a line that another core has */
+	uint64_t lm_cost[NVD];  /* of a line that another core has */
+	uint64_t lm_settled_ps; /* a line that has not moved for so long */
 	unsigned lm_l1_units;
 	unsigned lm_l2_units;
 	unsigned lm_llc_units; /* a core's share */

@@ -67,7 +67,8 @@ find_siblings(struct vcpu *cpus, unsigned ncpus)
 			if (j != i && cpus[j].vc_core == vc->vc_core) {
 				KASSERT(vc->vc_nsiblings < LINE_SIBLINGS_MAX,
 				    ("CPU %u: too many siblings", i));
-				vc->vc_siblings[vc->vc_nsiblings++] = j;
+				vc->vc_siblings[vc->vc_nsiblings++] =
+				    (uint16_t)j;
 			}
 		}
 	}
@@ -103,6 +104,7 @@ line_begin(const struct preset *pr, struct vcpu *cpus, unsigned ncpus)
 	for (enum vstat_dist d = VD_CLUSTER; d <= VD_REMOTE; d++)
 		lm->lm_cost[d] =
 		    lm->lm_cost[d] * (1000 - pr->pr_line_hold_permille) / 1000;
+	lm->lm_settled_ps = LINE_SETTLED * lm->lm_cost[VD_REMOTE];
 	lm->lm_l1_units = stamp_units(pr->pr_l1_lines);
 	lm->lm_l2_units = stamp_units(pr->pr_l2_lines);
 	lm->lm_llc_units = stamp_units(pr->pr_llc_lines / lm->lm_sharing_llc);
@@ -138,6 +140,23 @@ line_distance(unsigned cpu, unsigned other)
 {
 	return (
 	    line_dist(&line_model.lm_cpus[cpu], &line_model.lm_cpus[other]));
+}
+
+uint64_t
+line_shortest_ps(bool sibling)
+{
+	const struct line_model *lm = &line_model;
+	uint64_t least = UINT64_MAX;
+	enum vstat_dist d;
+
+	for (unsigned i = 0; i < lm->lm_ncpus; i++) {
+		for (unsigned j = 0; j < i; j++) {
+			d = line_distance(i, j);
+			if ((d == VD_CORE) == sibling && lm->lm_cost[d] < least)
+				least = lm->lm_cost[d];
+		}
+	}
+	return (least == UINT64_MAX ? 0 : least);
 }
 
 void

@@ -65,6 +65,10 @@ enum preset_unit {
 	X(pr_line_hold_permille, "line_hold", PRESET_FACTOR, 0, 900,           \
 	    "of the time between two CPUs, in which a core keeps a line that " \
 	    "it has just got, although others wait")                           \
+	X(pr_lookahead_permille, "lookahead", PRESET_FACTOR, 0, 1000,          \
+	    "of the shortest way of a line from one CPU to another, by which " \
+	    "an atomic operation may come before its turn on a line that "     \
+	    "only its CPU has; 0: strict order")                               \
 	X(pr_dram_local_ps, "dram_local", PRESET_NS, 0, 10000000,              \
 	    "line from the memory of the own socket")                          \
 	X(pr_dram_remote_ps, "dram_remote", PRESET_NS, 0, 10000000,            \

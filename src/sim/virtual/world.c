@@ -37,6 +37,7 @@ static struct vcpu nobody;
 
 struct world virt_world = { .vw_cpu = &nobody,
 	.vw_limit_ps = VIRT_NEVER,
+	.vw_early_ps = VIRT_NEVER,
 	.vw_next = VIRT_NEVER };
 
 bool
@@ -409,6 +410,12 @@ world_init(struct world *vw, const struct virt_config *vc)
 	vw->vw_shadow = arena_shadow_base;
 	if (error == 0)
 		error = line_begin(&vw->vw_preset, vw->vw_cpus, vc->vc_ncpus);
+	if (error != 0)
+		return (error);
+	vw->vw_lookahead_ps = line_shortest_ps(false) *
+	    vw->vw_preset.pr_lookahead_permille / 1000;
+	vw->vw_lookahead_smt_ps =
+	    line_shortest_ps(true) * vw->vw_preset.pr_lookahead_permille / 1000;
 	return (error);
 }
 
@@ -440,6 +447,7 @@ virt_begin(const struct virt_config *vc)
 	memset(vw, 0, sizeof(*vw));
 	vw->vw_cpu = &nobody;
 	vw->vw_limit_ps = VIRT_NEVER;
+	vw->vw_early_ps = VIRT_NEVER;
 	vw->vw_next = VIRT_NEVER;
 	if (vc->vc_preset != NULL)
 		vw->vw_preset = *vc->vc_preset;
@@ -484,5 +492,6 @@ virt_end(void)
 	memset(vw, 0, sizeof(*vw));
 	vw->vw_cpu = &nobody;
 	vw->vw_limit_ps = VIRT_NEVER;
+	vw->vw_early_ps = VIRT_NEVER;
 	vw->vw_next = VIRT_NEVER;
 }

@@ -22,6 +22,15 @@
  * takes effect, is a time like those of other CPUs: vw_limit_ps is the smaller of
  * both, and the one comparison that the fast path of an access needs.
  *
+ * Lookahead.  An atomic operation on a line that only its CPU has, from memory or for
+ * a while (LINE_SETTLED), may come before its turn, by less than a line needs to the
+ * CPU whose turn it is (pr_lookahead of that).  Whoever asks for the line at an
+ * earlier time, and is served later, has it only after the operation was done: nobody
+ * sees what is not yet, and the request found the owner busy while it was under way.
+ * Lines that others want move, so they are in strict order; most atomic operations
+ * are on the other kind, and three of four switches are saved.  With 0 all are
+ * strict.
+ *
  * With a strategy to explore (struct explore) there is no time and no order by it:
  * each access asks the strategy who goes on.
  *
@@ -130,6 +139,8 @@ struct vcpu {
 	uint64_t vc_rmw_ps;     /* siblings considered */
 	uint64_t vc_rmw_end_ps; /* of the last RMW */
 	uint64_t vc_stored_ps;  /* when the last store completes */
+	uint16_t vc_nsiblings;
+	uint16_t vc_siblings[LINE_SIBLINGS_MAX];
 	struct vwatch vc_watch;
 
 	unsigned vc_cluster;
@@ -148,8 +159,6 @@ struct vcpu {
 	unsigned vc_store_head;
 	unsigned vc_nstores;
 	enum vstat_time vc_store_what;
-	unsigned vc_siblings[LINE_SIBLINGS_MAX];
-	unsigned vc_nsiblings;
 	uint64_t vc_stream[4]; /* lines that are foreseen */
 	unsigned vc_stream_at;
 };
@@ -238,10 +247,13 @@ struct world {
 	uintptr_t vw_arena;   /* arena_base */
 	uintptr_t vw_shadow;  /* arena_shadow_base */
 	uint64_t vw_limit_ps; /* vw_cpu may do an event before then */
+	uint64_t vw_early_ps; /* the same with lookahead */
 	uint64_t
 	    vw_next; /* of the tree: who comes then; VIRT_NEVER: not known */
 	struct explore *vw_explore; /* NULL, also while untimed */
 	struct vfiber *vw_fiber;
+	uint64_t vw_lookahead_ps; /* to CPUs of other cores */
+	uint64_t vw_lookahead_smt_ps;
 	uint64_t vw_hash;
 	uint64_t vw_outside_ps; /* an access to what is not: 0, nothing */
 	uint64_t vw_switches;
@@ -283,6 +295,15 @@ static inline bool
 world_my_turn(const struct vcpu *vc)
 {
 	return (vc->vc_clock_ps < virt_world.vw_limit_ps);
+}
+
+/*
+ * May it before its turn?  On a line that only it has.
+ */
+static inline bool
+world_may_be_early(const struct vcpu *vc)
+{
+	return (vc->vc_clock_ps < virt_world.vw_early_ps);
 }
 
 /* Time passes for vw_cpu: ps of what; may switch.  Untimed: nothing. */
@@ -381,7 +402,11 @@ world_event(uint64_t a, uint64_t b)
 }
 
 /* Slow paths of world_access(). */
-void world_access_slow(uintptr_t addr, enum line_op op);
+void world_read(uintptr_t addr);
+void world_write(uintptr_t addr);
+void world_atomic_read(uintptr_t addr);
+void world_atomic_write(uintptr_t addr);
+void world_rmw(uintptr_t addr);
 static inline void
 world_access_outside(void)
 {
@@ -413,7 +438,23 @@ world_access(uintptr_t addr, enum line_op op)
 		vc->vc_accesses++;
 		return;
 	}
-	world_access_slow(addr, op);
+	switch (op) {
+	case LINE_READ:
+		world_read(addr);
+		break;
+	case LINE_WRITE:
+		world_write(addr);
+		break;
+	case LINE_ATOMIC_READ:
+		world_atomic_read(addr);
+		break;
+	case LINE_ATOMIC_WRITE:
+		world_atomic_write(addr);
+		break;
+	default:
+		world_rmw(addr);
+		break;
+	}
 }
 
 /* The same with a strategy. */

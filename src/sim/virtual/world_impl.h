@@ -73,18 +73,27 @@ tree_next(const struct vcpu *vc)
 	return (first);
 }
 
-/* vw_limit_ps of vc, before whose turn next has none. */
+/* vw_limit_ps of vc, before whose turn next has none, and vw_early_ps. */
 static inline void
 world_limit_next(const struct vcpu *vc, uint64_t next)
 {
-	uint64_t limit = VIRT_NEVER;
+	const uint64_t *leaves = virt_world.vw_tree + virt_world.vw_leaves;
+	uint64_t event = vc->vc_event_ps, limit = event, early = event, near;
 
-	if (next != VIRT_NEVER)
+	if (next != VIRT_NEVER) {
 		limit = (next >> VIRT_CPU_BITS) +
 		    (vc->vc_id < (next & VIRT_CPU_MASK));
+		early = limit + virt_world.vw_lookahead_ps;
+	}
+	/* Siblings are nearer. */
+	for (unsigned i = 0; i < vc->vc_nsiblings; i++) {
+		near = (leaves[vc->vc_siblings[i]] >> VIRT_CPU_BITS) +
+		    virt_world.vw_lookahead_smt_ps;
+		early = near < early ? near : early;
+	}
 	virt_world.vw_next = next;
-	virt_world.vw_limit_ps =
-	    limit < vc->vc_event_ps ? limit : vc->vc_event_ps;
+	virt_world.vw_limit_ps = limit < event ? limit : event;
+	virt_world.vw_early_ps = early < event ? early : event;
 }
 
 /* The same after a change of the tree, or of vw_cpu's next event. */
