@@ -10,6 +10,9 @@
  * a line in its core that is still on its way there: where there are siblings, only
  * they use each other's locks.  Who stands in line for a line reckons with the way
  * from where it is then: there is one socket, and all ways are the same.
+ *
+ * Lines are far apart, so that none is foreseen; what happens where they are in a row
+ * has a test of its own.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,6 +31,7 @@
 
 static struct preset pr;
 static char *memory;
+static unsigned stride;
 static uint64_t rng;
 
 /* Of a line: what it holds was written then, and may be seen from then on. */
@@ -38,6 +42,7 @@ static struct {
 
 /* Values that were seen before they were written. */
 static unsigned unborn;
+static uint64_t unborn_max_ps;
 
 static uint64_t
 next_random(void)
@@ -68,6 +73,8 @@ begin(unsigned smt, uint64_t lookahead_permille, uint64_t seed)
 	}
 	rng = seed * UINT64_C(0x9e3779b97f4a7c15);
 	unborn = 0;
+	unborn_max_ps = 0;
+	stride = PAGE;
 }
 
 static int
@@ -83,10 +90,14 @@ static void
 look(unsigned line, enum line_op op, uint64_t begun_ps)
 {
 	const struct vcpu *vc = virt_world.vw_cpu;
+	uint64_t since = last[line].ln_ps;
 
 	/* A store sees nothing, and waits in the buffer for its line. */
-	if (op != LINE_ATOMIC_WRITE)
-		unborn += last[line].ln_ps > vc->vc_clock_ps;
+	if (op != LINE_ATOMIC_WRITE && since > vc->vc_clock_ps) {
+		unborn++;
+		if (since - vc->vc_clock_ps > unborn_max_ps)
+			unborn_max_ps = since - vc->vc_clock_ps;
+	}
 	if (op != LINE_ATOMIC_READ) {
 		last[line].ln_who = vc->vc_id;
 		last[line].ln_ps = begun_ps;
@@ -99,7 +110,7 @@ use(unsigned line, enum line_op op)
 	struct vcpu *vc = virt_world.vw_cpu;
 	uint64_t cost;
 
-	world_access((uintptr_t)memory + line * PAGE, op);
+	world_access((uintptr_t)memory + line * stride, op);
 	/* What is no hit came when it was there; a hit took so long at least. */
 	cost = op == LINE_RMW ? vc->vc_rmw_ps : vc->vc_hit_ps;
 	look(line, op, vc->vc_clock_ps - cost);
@@ -136,19 +147,48 @@ use_locks(void *arg)
 	}
 }
 
+/* The own ones, in a row with those of others; now and then all are looked at. */
+static void
+scan_locks(void *arg)
+{
+	unsigned self = (unsigned)(uintptr_t)arg;
+	const char *own = memory + (NLINES + self) * PAGE;
+
+	for (unsigned i = 0; i < NOPS; i++) {
+		uint64_t r = next_random();
+
+		if (r % 256 == 0) {
+			for (unsigned line = 0; line < NLINES; line++)
+				use(line, LINE_ATOMIC_READ);
+		} else {
+			use(self * (NLINES / NCPUS) +
+				(unsigned)(r >> 8) % (NLINES / NCPUS),
+			    LINE_RMW);
+		}
+		for (r = r >> 48 & 31; r > 0; r--)
+			world_access((uintptr_t)own, LINE_READ);
+	}
+}
+
+static void
+run_all(void (*fn)(void *))
+{
+	struct vfiber *fibers[NCPUS];
+
+	for (unsigned i = 0; i < NCPUS; i++)
+		assert_int_equal(
+		    world_create(i, fn, (void *)(uintptr_t)i, &fibers[i]), 0);
+	for (unsigned i = 0; i < NCPUS; i++)
+		world_join(fibers[i]);
+}
+
 static uint64_t
 run(unsigned smt, uint64_t lookahead_permille, uint64_t seed)
 {
-	struct vfiber *fibers[NCPUS];
 	uint64_t switches;
 
 	begin(smt, lookahead_permille, seed);
-	for (unsigned i = 0; i < NCPUS; i++)
-		assert_int_equal(world_create(i, use_locks,
-				     (void *)(uintptr_t)i, &fibers[i]),
-		    0);
-	for (unsigned i = 0; i < NCPUS; i++)
-		world_join(fibers[i]);
+	run_all(use_locks);
 	switches = virt_switches();
 	virt_end();
 	return (switches);
@@ -179,6 +219,34 @@ with_too_much_lookahead_somebody_does(void **state)
 	}
 }
 
+/* Returns the lookahead. */
+static uint64_t
+scan(uint64_t lookahead_permille)
+{
+	uint64_t ps;
+
+	begin(1, lookahead_permille, 1);
+	stride = ARENA_LINE;
+	ps = virt_world.vw_lookahead_ps;
+	run_all(scan_locks);
+	virt_end();
+	return (ps);
+}
+
+/* A line that is foreseen comes sooner than the shortest way takes. */
+static void
+who_foresees_may_see_it_less_than_the_lookahead_too_soon(void **state)
+{
+	uint64_t lookahead_ps;
+
+	(void)state;
+	(void)scan(0);
+	assert_int_equal(unborn, 0);
+	lookahead_ps = scan(1000);
+	assert_true(unborn > 0);
+	assert_true(unborn_max_ps < lookahead_ps);
+}
+
 static void
 most_switches_are_saved(void **state)
 {
@@ -203,6 +271,9 @@ main(void)
 		cmocka_unit_test_teardown(nobody_sees_what_is_not_yet, end),
 		cmocka_unit_test_teardown(
 		    with_too_much_lookahead_somebody_does, end),
+		cmocka_unit_test_teardown(
+		    who_foresees_may_see_it_less_than_the_lookahead_too_soon,
+		    end),
 		cmocka_unit_test_teardown(most_switches_are_saved, end),
 		cmocka_unit_test_teardown(
 		    two_runs_with_lookahead_are_the_same, end),

@@ -58,8 +58,8 @@
  * a hit.
  *
  * Order.  The state of a line is read and changed by misses and atomic operations
- * in the order of virtual time, which is the caller's business (world.h); plain
- * hits change nothing that another core can see.
+ * in the order of virtual time, which is the caller's business (world.h, also on
+ * those that come early); plain hits change nothing that another core can see.
  *
  * Not modelled: loads that overlap, sets and ways, TLBs of the host, bandwidth of
  * memory, stores that are combined, and weak memory orders other than in time.
@@ -87,7 +87,7 @@ enum line_state {
 /* ln_flags */
 #define LINE_SILENT  0x01 /* accesses cost nothing and are not recorded */
 #define LINE_WATCHED 0x02 /* a CPU spins until it is written */
-#define LINE_MOVED   0x04 /* it came from another CPU, not from memory */
+#define LINE_MOVED   0x04 /* from another CPU or the LLC, not from memory */
 
 /* One CPU has it: its number plus 1, and the stamp of its core above. */
 typedef uint32_t line_tag;
@@ -136,9 +136,9 @@ void line_end(void);
 /*
  * An access of vc to the line of addr, which is in the arena, that is not the
  * simplest of hits (world.h).  True: done, the clock of vc has advanced.  False:
- * it has to be in order and it is not vc's turn, or was not until vc had waited,
- * for its stores or in line; then the clock has advanced.  To be asked again when
- * it is vc's turn.
+ * it has to be in order and it is not vc's turn, or was not until vc had waited in
+ * line; for that, and for the stores before an RMW, the clock may have advanced.  To
+ * be asked again when it is vc's turn.
  */
 bool line_access(struct vcpu *vc, uintptr_t addr, enum line_op op);
 

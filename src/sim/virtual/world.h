@@ -31,6 +31,14 @@
  * are on the other kind, and three of four switches are saved.  With 0 all are
  * strict.
  *
+ * Some have a line in less than the shortest way: who foresaw it; the second reader,
+ * where the cluster's cache is near; who looks at what its own store has but asked
+ * for.  They may see a value too soon, and a look that comes early may miss what a
+ * sibling writes to a line that both have read: by less than the lookahead.
+ * Measured: 3 of 39 million early operations, by 14 ns at most (six runs on
+ * clx-2s-104, altra-80 and laptop-8).  That is a matter of time alone: for all CPUs
+ * operations are in one order, in which the host does them.
+ *
  * With a strategy to explore (struct explore) there is no time and no order by it:
  * each access asks the strategy who goes on.
  *

@@ -23,6 +23,9 @@
  * With two looks in a round that could not be: a write between them is seen by the
  * second, and a round cannot be begun in its middle.  Such rounds are all made.
  *
+ * With lookahead a round whose look is made early would find what was there before
+ * the write, and another would follow: who sleeps finds it a round sooner.
+ *
  * A sibling that begins to work, or ends, makes the rounds longer or shorter: that
  * ends a sleep too, at the next look.  Then it is a hit or two that cost what they
  * would have cost before, or after.
