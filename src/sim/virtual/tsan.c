@@ -32,9 +32,7 @@ explore_plain(uintptr_t addr, size_t size, bool write, uintptr_t pc)
 __slowpath void
 tsan_plain_rest(uintptr_t addr, size_t size, bool write, uintptr_t pc)
 {
-	if (virt_world.vw_explore == NULL)
-		world_access_outside();
-	else if (arena_has((const void *)addr))
+	if (virt_world.vw_explore != NULL && arena_has((const void *)addr))
 		explore_plain(addr, size, write, pc);
 }
 

@@ -34,6 +34,8 @@ tsan_plain(uintptr_t addr, size_t size, bool write, uintptr_t pc)
 {
 	if (__predict_true(addr - virt_world.vw_arena < virt_world.vw_span))
 		world_access(addr, write ? LINE_WRITE : LINE_READ);
+	else if (__predict_true(virt_world.vw_span != 0))
+		world_access_outside();
 	else
 		tsan_plain_rest(addr, size, write, pc);
 }

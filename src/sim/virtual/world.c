@@ -96,7 +96,6 @@ world_mode(void)
 	vw->vw_explore = untimed ? NULL : vw->vw_strategy;
 	vw->vw_span =
 	    untimed || vw->vw_strategy != NULL ? 0 : (uint64_t)ARENA_SIZE;
-	vw->vw_outside_ps = vw->vw_span == 0 ? 0 : 1;
 }
 
 void

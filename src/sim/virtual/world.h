@@ -263,7 +263,6 @@ struct world {
 	uint64_t vw_lookahead_ps; /* to CPUs of other cores */
 	uint64_t vw_lookahead_smt_ps;
 	uint64_t vw_hash;
-	uint64_t vw_outside_ps; /* an access to what is not: 0, nothing */
 	uint64_t vw_switches;
 	uint64_t vw_spins;  /* since the last progress: livelock */
 	uint64_t vw_writes; /* explore: by anyone */
@@ -418,7 +417,7 @@ void world_rmw(uintptr_t addr);
 static inline void
 world_access_outside(void)
 {
-	if (virt_world.vw_outside_ps != 0)
+	if (virt_world.vw_span != 0)
 		virt_world.vw_cpu->vc_clock_ps += virt_world.vw_cpu->vc_hit_ps;
 }
 
