@@ -3,7 +3,7 @@
 /*
  * Atomic operations that come before their turn: nobody may see what is not yet.
  * Threads use locks of their own and, now and then, those of others.  Beside each
- * line stands here who was there last, and when: whoever comes after that in the
+ * line stands here when it was written last: whoever comes after that in the
  * order of the host has to be done later in virtual time, too.
  *
  * Two errors of the model, which are not this one's, are kept out.  A sibling finds
@@ -19,10 +19,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
+#include "sim/virtual/explore_sched.h"
 #include "sim/virtual/world.h"
+#include "virt_util.h"
 
 #define NCPUS  16u
 #define NLINES 64u
@@ -35,10 +38,7 @@ static unsigned stride;
 static uint64_t rng;
 
 /* Of a line: what it holds was written then, and may be seen from then on. */
-static struct {
-	unsigned ln_who;
-	uint64_t ln_ps;
-} last[NLINES];
+static uint64_t written_ps[NLINES];
 
 /* Values that were seen before they were written. */
 static unsigned unborn;
@@ -47,10 +47,7 @@ static uint64_t unborn_max_ps;
 static uint64_t
 next_random(void)
 {
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
-	return (rng);
+	return (ex_hash(rng++));
 }
 
 static void
@@ -64,25 +61,12 @@ begin(unsigned smt, uint64_t lookahead_permille, uint64_t seed)
 	pr.pr_sockets = 1;
 	pr.pr_cores = NCPUS / smt;
 	pr.pr_lookahead_permille = lookahead_permille;
-	assert_int_equal(virt_begin(&vc), 0);
-	memory = arena_get((NLINES + NCPUS) * PAGE, 0);
-	assert_non_null(memory);
-	for (unsigned i = 0; i < NLINES; i++) {
-		last[i].ln_who = NCPUS;
-		last[i].ln_ps = 0;
-	}
-	rng = seed * UINT64_C(0x9e3779b97f4a7c15);
+	memory = virt_setup(&vc, (NLINES + NCPUS) * PAGE);
+	memset(written_ps, 0, sizeof(written_ps));
+	rng = seed << 32;
 	unborn = 0;
 	unborn_max_ps = 0;
 	stride = PAGE;
-}
-
-static int
-end(void **state)
-{
-	(void)state;
-	virt_end();
-	return (0);
 }
 
 /* It was done at begun_ps at the earliest, and has what it saw by now. */
@@ -90,7 +74,7 @@ static void
 look(unsigned line, enum line_op op, uint64_t begun_ps)
 {
 	const struct vcpu *vc = virt_world.vw_cpu;
-	uint64_t since = last[line].ln_ps;
+	uint64_t since = written_ps[line];
 
 	/* A store sees nothing, and waits in the buffer for its line. */
 	if (op != LINE_ATOMIC_WRITE && since > vc->vc_clock_ps) {
@@ -98,10 +82,8 @@ look(unsigned line, enum line_op op, uint64_t begun_ps)
 		if (since - vc->vc_clock_ps > unborn_max_ps)
 			unborn_max_ps = since - vc->vc_clock_ps;
 	}
-	if (op != LINE_ATOMIC_READ) {
-		last[line].ln_who = vc->vc_id;
-		last[line].ln_ps = begun_ps;
-	}
+	if (op != LINE_ATOMIC_READ)
+		written_ps[line] = begun_ps;
 }
 
 static void
@@ -268,15 +250,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(nobody_sees_what_is_not_yet, end),
 		cmocka_unit_test_teardown(
-		    with_too_much_lookahead_somebody_does, end),
+		    nobody_sees_what_is_not_yet, virt_teardown),
+		cmocka_unit_test_teardown(
+		    with_too_much_lookahead_somebody_does, virt_teardown),
 		cmocka_unit_test_teardown(
 		    who_foresees_may_see_it_less_than_the_lookahead_too_soon,
-		    end),
-		cmocka_unit_test_teardown(most_switches_are_saved, end),
+		    virt_teardown),
 		cmocka_unit_test_teardown(
-		    two_runs_with_lookahead_are_the_same, end),
+		    most_switches_are_saved, virt_teardown),
+		cmocka_unit_test_teardown(
+		    two_runs_with_lookahead_are_the_same, virt_teardown),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

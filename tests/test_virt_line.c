@@ -15,6 +15,7 @@
 
 #include "sim/virtual/line_impl.h"
 #include "sim/virtual/world.h"
+#include "virt_util.h"
 
 /* Nothing is on its way any more after so long. */
 #define SETTLED_PS UINT64_C(1000000000)
@@ -24,14 +25,6 @@
 static struct preset pr;
 static char *memory; /* pages of the arena */
 static uint64_t now;
-
-static int
-end(void **state)
-{
-	(void)state;
-	virt_end();
-	return (0);
-}
 
 /* set: one number of the preset, or NULL. */
 static void
@@ -45,9 +38,7 @@ begin_with(const char *preset, unsigned ncpus, const char *set)
 
 	assert_int_equal(preset_open(preset, &pr, &pe), 0);
 	assert_int_equal(preset_set(&pr, set, "test", &pe), 0);
-	assert_int_equal(virt_begin(&vc), 0);
-	memory = arena_get(NPAGES * PAGE, 0);
-	assert_non_null(memory);
+	memory = virt_setup(&vc, NPAGES * PAGE);
 	now = VIRT_BEGIN_PS;
 }
 
@@ -626,35 +617,42 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(
-		    ping_pong_is_the_presets_for_every_pair, end),
+		    ping_pong_is_the_presets_for_every_pair, virt_teardown),
 		cmocka_unit_test_teardown(
-		    cpus_are_placed_as_linux_numbers_them, end),
+		    cpus_are_placed_as_linux_numbers_them, virt_teardown),
 		cmocka_unit_test_teardown(
-		    what_a_core_owns_costs_a_hit_or_an_rmw, end),
-		cmocka_unit_test_teardown(memory_is_as_far_as_its_domain, end),
+		    what_a_core_owns_costs_a_hit_or_an_rmw, virt_teardown),
+		cmocka_unit_test_teardown(
+		    memory_is_as_far_as_its_domain, virt_teardown),
 		cmocka_unit_test_teardown(
 		    sharers_read_at_the_nearest_and_a_writer_pays_the_farthest,
-		    end),
-		cmocka_unit_test_teardown(a_thousand_cpus_share_a_line, end),
+		    virt_teardown),
 		cmocka_unit_test_teardown(
-		    a_line_that_is_on_its_way_is_waited_for, end),
-		cmocka_unit_test_teardown(stores_wait_in_a_buffer, end),
+		    a_thousand_cpus_share_a_line, virt_teardown),
 		cmocka_unit_test_teardown(
-		    stores_come_before_what_publishes_them, end),
+		    a_line_that_is_on_its_way_is_waited_for, virt_teardown),
 		cmocka_unit_test_teardown(
-		    siblings_share_caches_and_slow_each_other, end),
-		cmocka_unit_test_teardown(caches_keep_so_many_lines, end),
-		cmocka_unit_test_teardown(lines_in_a_row_are_foreseen, end),
+		    stores_wait_in_a_buffer, virt_teardown),
 		cmocka_unit_test_teardown(
-		    lines_in_a_row_come_from_l2_as_hits, end),
+		    stores_come_before_what_publishes_them, virt_teardown),
 		cmocka_unit_test_teardown(
-		    rmws_overlap_with_what_is_between, end),
+		    siblings_share_caches_and_slow_each_other, virt_teardown),
 		cmocka_unit_test_teardown(
-		    a_line_stays_for_a_while_where_it_has_come, end),
+		    caches_keep_so_many_lines, virt_teardown),
 		cmocka_unit_test_teardown(
-		    each_turn_is_as_long_as_its_transfer, end),
-		cmocka_unit_test_teardown(a_turn_is_for_one_transfer, end),
-		cmocka_unit_test_teardown(silent_lines_cost_nothing, end),
+		    lines_in_a_row_are_foreseen, virt_teardown),
+		cmocka_unit_test_teardown(
+		    lines_in_a_row_come_from_l2_as_hits, virt_teardown),
+		cmocka_unit_test_teardown(
+		    rmws_overlap_with_what_is_between, virt_teardown),
+		cmocka_unit_test_teardown(
+		    a_line_stays_for_a_while_where_it_has_come, virt_teardown),
+		cmocka_unit_test_teardown(
+		    each_turn_is_as_long_as_its_transfer, virt_teardown),
+		cmocka_unit_test_teardown(
+		    a_turn_is_for_one_transfer, virt_teardown),
+		cmocka_unit_test_teardown(
+		    silent_lines_cost_nothing, virt_teardown),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));

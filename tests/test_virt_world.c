@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "sim/virtual/world.h"
+#include "virt_util.h"
 
 #define NCPUS     104u
 #define NMARKS    20000u
@@ -56,18 +57,8 @@ begin(unsigned ncpus)
 	assert_int_equal(preset_open("clx-2s-104", &pr, &pe), 0);
 	/* Nobody keeps a line: a transfer takes what the preset says. */
 	assert_int_equal(preset_set(&pr, "line_hold=0", "test", &pe), 0);
-	assert_int_equal(virt_begin(&vc), 0);
-	memory = arena_get(NFIBERS * PAGE_SIZE, 0);
-	assert_non_null(memory);
+	memory = virt_setup(&vc, NFIBERS * PAGE_SIZE);
 	nmarks = 0;
-}
-
-static int
-end(void **state)
-{
-	(void)state;
-	virt_end();
-	return (0);
 }
 
 static void
@@ -419,20 +410,22 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(two_runs_are_the_same, end),
+		cmocka_unit_test_teardown(two_runs_are_the_same, virt_teardown),
 		cmocka_unit_test_teardown(
-		    events_are_in_the_order_of_clock_and_cpu, end),
+		    events_are_in_the_order_of_clock_and_cpu, virt_teardown),
 		cmocka_unit_test_teardown(
-		    ping_pong_takes_what_the_preset_says, end),
-		cmocka_unit_test_teardown(hits_need_no_order, end),
-		cmocka_unit_test_teardown(untimed_time_stands_still, end),
+		    ping_pong_takes_what_the_preset_says, virt_teardown),
+		cmocka_unit_test_teardown(hits_need_no_order, virt_teardown),
 		cmocka_unit_test_teardown(
-		    a_wakeup_takes_what_the_preset_says, end),
-		cmocka_unit_test_teardown(a_deadline_ends_a_sleep, end),
-		cmocka_unit_test_teardown(slices_take_turns, end),
+		    untimed_time_stands_still, virt_teardown),
 		cmocka_unit_test_teardown(
-		    yielding_lets_the_others_of_the_cpu_run, end),
-		cmocka_unit_test_teardown(times_add_up, end),
+		    a_wakeup_takes_what_the_preset_says, virt_teardown),
+		cmocka_unit_test_teardown(
+		    a_deadline_ends_a_sleep, virt_teardown),
+		cmocka_unit_test_teardown(slices_take_turns, virt_teardown),
+		cmocka_unit_test_teardown(
+		    yielding_lets_the_others_of_the_cpu_run, virt_teardown),
+		cmocka_unit_test_teardown(times_add_up, virt_teardown),
 	};
 
 	return (cmocka_run_group_tests(tests, NULL, NULL));
