@@ -377,6 +377,13 @@ access_rest(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op)
 	return (true);
 }
 
+/* Of a line that is not shared: was it this CPU, and not a sibling? */
+static inline bool
+used_last(const struct vcpu *vc, const struct line *ln)
+{
+	return (((ln->ln_share[0] ^ vc->vc_tag) & 0xffff) == 0);
+}
+
 /*
  * The line is in vc's L1, though others of its sharers may have read it since, or vc
  * has filled a little: all that changes is the stamp.  False: that is not certain.
@@ -384,12 +391,10 @@ access_rest(struct vcpu *vc, struct line *ln, uintptr_t addr, enum line_op op)
 static inline bool
 still_mine(struct vcpu *vc, struct line *ln, enum line_op op)
 {
-	line_tag tag = ln->ln_share[0];
-
 	if (ln->ln_state == LINE_SHARED)
 		return (is_read(op) && line_shared_in_l1(ln, vc));
-	if (((tag ^ vc->vc_tag) & 0xffff) != 0 ||
-	    (uint16_t)((vc->vc_tag >> 16) - (tag >> 16)) >
+	if (!used_last(vc, ln) ||
+	    (uint16_t)((vc->vc_tag >> 16) - (ln->ln_share[0] >> 16)) >
 		line_model.lm_l1_units)
 		return (false);
 	if (!is_read(op)) {
@@ -407,7 +412,7 @@ static inline bool
 may_be_early(const struct vcpu *vc, const struct line *ln)
 {
 	return (world_may_be_early(vc) && ln->ln_state != LINE_SHARED &&
-	    ((ln->ln_share[0] ^ vc->vc_tag) & 0xffff) == 0 &&
+	    used_last(vc, ln) &&
 	    ((ln->ln_flags & LINE_MOVED) == 0 ||
 		vc->vc_clock_ps > ln->ln_free_ps + line_model.lm_settled_ps));
 }

@@ -35,10 +35,13 @@ _Static_assert(MACHINE_CPU_MAX <= 1 << VIRT_CPU_BITS,
 /* What an access finds without a world: its clock is nobody's. */
 static struct vcpu nobody;
 
-struct world virt_world = { .vw_cpu = &nobody,
-	.vw_limit_ps = VIRT_NEVER,
-	.vw_early_ps = VIRT_NEVER,
-	.vw_next = VIRT_NEVER };
+#define NO_WORLD                                                               \
+	{                                                                      \
+		.vw_cpu = &nobody, .vw_limit_ps = VIRT_NEVER,                  \
+		.vw_early_ps = VIRT_NEVER, .vw_next = VIRT_NEVER               \
+	}
+static const struct world no_world = NO_WORLD;
+struct world virt_world = NO_WORLD;
 
 bool
 virt_on(void)
@@ -415,7 +418,7 @@ world_init(struct world *vw, const struct virt_config *vc)
 	    vw->vw_preset.pr_lookahead_permille / 1000;
 	vw->vw_lookahead_smt_ps =
 	    line_shortest_ps(true) * vw->vw_preset.pr_lookahead_permille / 1000;
-	return (error);
+	return (0);
 }
 
 /* A host for a world without time. */
@@ -443,11 +446,7 @@ virt_begin(const struct virt_config *vc)
 		return (EBUSY);
 	KASSERT(vc->vc_ncpus >= 1 && vc->vc_ncpus <= MACHINE_CPU_MAX,
 	    ("world of %u CPUs", vc->vc_ncpus));
-	memset(vw, 0, sizeof(*vw));
-	vw->vw_cpu = &nobody;
-	vw->vw_limit_ps = VIRT_NEVER;
-	vw->vw_early_ps = VIRT_NEVER;
-	vw->vw_next = VIRT_NEVER;
+	*vw = no_world;
 	if (vc->vc_preset != NULL)
 		vw->vw_preset = *vc->vc_preset;
 	else
@@ -488,9 +487,5 @@ virt_end(void)
 	free(vw->vw_fibers);
 	free(vw->vw_cpus);
 	free(vw->vw_tree);
-	memset(vw, 0, sizeof(*vw));
-	vw->vw_cpu = &nobody;
-	vw->vw_limit_ps = VIRT_NEVER;
-	vw->vw_early_ps = VIRT_NEVER;
-	vw->vw_next = VIRT_NEVER;
+	*vw = no_world;
 }

@@ -304,9 +304,7 @@ world_my_turn(const struct vcpu *vc)
 	return (vc->vc_clock_ps < virt_world.vw_limit_ps);
 }
 
-/*
- * May it before its turn?  On a line that only it has.
- */
+/* May it before its turn?  On a line that only it has. */
 static inline bool
 world_may_be_early(const struct vcpu *vc)
 {
